@@ -1,0 +1,1 @@
+"""The planner of a provincial data-integration centre and the command `province`."""

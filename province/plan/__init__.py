@@ -1,0 +1,1 @@
+"""From register and catalogue to plan: pure functions, no input or output, no clock."""

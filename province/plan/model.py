@@ -1,0 +1,203 @@
+"""What a plan is: plain, frozen data. Made by `province.plan`, read by everything downstream.
+
+Addresses are netaddr types here and strings in every JSON made from them. Order is always by owner
+(centre first, then units by pool and index), so that two plans of the same register are equal text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from netaddr import IPAddress, IPNetwork
+
+
+class Zone(StrEnum):
+    """Where an interface stands. The seven of TCVN 14423:2026 5.12.2.2 b, and conferencing."""
+
+    INTERNAL = "internal"  # unit LANs, and the centre's interfaces towards them
+    WIRELESS = "wireless"  # guests of a unit
+    BORDER = "border"  # towards carriers and the Internet
+    DMZ = "dmz"
+    SERVERS = "servers"
+    DATABASES = "databases"
+    CONFERENCING = "conferencing"
+    MANAGEMENT = "management"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One broadcast domain.
+
+    `id` is `centre/<name>`, `<unit>/<name>` or `carrier/<link>`. `code` (at most 5 characters) goes
+    into interface and bridge names. `gateway4`/`gateway6` are what hosts of the segment use as
+    default gateway: a VIP where a pair serves it; None where nothing routes (management).
+    """
+
+    id: str
+    owner: str
+    name: str
+    code: str
+    zone: Zone
+    vlan: int
+    network4: IPNetwork
+    network6: IPNetwork
+    gateway4: IPAddress | None
+    gateway6: IPAddress | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """A host's place in a segment.
+
+    `name` is the name of the device inside the host (at most 15 characters), equal to the segment's
+    code. `addresses` are the host's own, with prefix length, IPv4 first; `vips` are the pair's,
+    carried by whichever member is active. `method` is `static`, or `dynamic` for machines that take
+    DHCP and router advertisements (workstations). `default_route`: this interface holds the default
+    route, through the segment's gateways.
+    """
+
+    name: str
+    segment: str
+    zone: Zone
+    addresses: tuple[IPNetwork, ...]
+    vips: tuple[IPNetwork, ...] = ()
+    method: str = "static"
+    default_route: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedHost:
+    """A machine of the province, built or not. `name` is unique in the province and a DNS label."""
+
+    name: str
+    fqdn: str
+    owner: str  # "centre", a unit's id, or "carrier" (simulated in the lab)
+    machine: str  # id of the catalogue's machine: edge, hub, ns, unit_gateway, workstation, …
+    member: int  # 1 or 2 in a pair
+    interfaces: tuple[Interface, ...]
+    roles: tuple[str, ...]  # what it does, names of roles/
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedUnit:
+    """A unit with its block cut into segments."""
+
+    id: str
+    code: str
+    name: str  # Vietnamese, NFC
+    kind: str
+    sphere: str
+    parent: str | None
+    index: int
+    pool: str
+    state: str
+    prefix4: IPNetwork
+    prefix6: IPNetwork
+    asn: int
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """`protocol` is tcp, udp or icmp (then `number` is 0)."""
+
+    protocol: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One side of a flow: a zone, narrowed to segments and to machines where the flow says so.
+
+    `networks4`/`networks6` are the resolved sources or destinations, sorted and merged; empty means
+    anywhere (only ever for `border`).
+    """
+
+    zone: Zone
+    segments: tuple[str, ...]  # segment names: "staff", "servers"
+    machine: str | None
+    networks4: tuple[IPNetwork, ...]
+    networks6: tuple[IPNetwork, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFlow:
+    """Traffic that is allowed. What is not listed is refused."""
+
+    id: str
+    source: Endpoint
+    destination: Endpoint
+    service: str
+    ports: tuple[Port, ...]
+    reason: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """A WAN tunnel between a unit's gateway and one hub."""
+
+    unit: str
+    gateway: str  # host names
+    hub: str
+    gateway_interface: str  # wg-hub1
+    hub_interface: str  # wg0
+    endpoint4: IPAddress  # the hub's, on the carrier's side
+    endpoint6: IPAddress
+    port: int
+    gateway_address4: IPAddress
+    gateway_address6: IPAddress
+    hub_address4: IPAddress
+    hub_address6: IPAddress
+    allowed4: tuple[IPNetwork, ...]  # what the hub accepts from this gateway
+    allowed6: tuple[IPNetwork, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One DNS record; `name` is absolute, with the final dot."""
+
+    name: str
+    type: str
+    ttl: int
+    data: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsZone:
+    """A zone that the centre answers for. SOA serials are the authoritative server's affair."""
+
+    name: str
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedService:
+    """A service of the catalogue or of apps/, with where it is to be asked."""
+
+    id: str
+    machine: str
+    segment: str
+    ports: tuple[Port, ...]
+    names: tuple[str, ...]  # absolute DNS names, without final dot
+    hosts: tuple[str, ...]
+    addresses4: tuple[IPAddress, ...]
+    addresses6: tuple[IPAddress, ...]
+    pending: tuple[tuple[str, str], ...]  # (field, layer) pairs: ("tls", "trust")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that follows from a register and the catalogue."""
+
+    province: str
+    name: str
+    domain: str
+    units: tuple[PlannedUnit, ...]
+    segments: tuple[Segment, ...]
+    hosts: tuple[PlannedHost, ...]
+    services: tuple[PlannedService, ...]
+    flows: tuple[PlannedFlow, ...]
+    peers: tuple[Peer, ...]
+    dns_zones: tuple[DnsZone, ...]

@@ -1,0 +1,1 @@
+"""The register: the model of what we are told, its loading and its checks."""
