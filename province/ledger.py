@@ -1,0 +1,439 @@
+"""The key ledger: pairs made on the controller, private halves kept as age ciphertext.
+
+Layout, under the state directory of an environment (root only):
+
+    identity.txt                  the operator's age identity (0600); never leaves the controller
+    ledger/recipients             who can read the ledger: one age recipient a line, `#` comments
+    ledger/<name>.pub             public half, one line
+    ledger/<name>.age             private half, encrypted for every recipient
+
+A name is a path: `wireguard/edge-1`, `ssh-ca/host`, `password/stack`. The plaintext carries its own
+name and kind, so a ciphertext moved to another name is refused, and a public half is compared with
+the private one on every read. No exception and no log carries private material: exceptions of the
+libraries below are not chained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import fcntl
+import json
+import os
+import re
+import secrets
+import string
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import pyrage  # type: ignore[import-untyped]  # ships no types
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_private_key,
+)
+
+from province.problems import Problem, ProblemsFoundError
+
+STATE_DIR_VARIABLE = "PROVINCE_STATE_DIR"
+DEFAULT_STATE_DIR = Path("/var/lib/province")
+
+HOST_CA = "ssh-ca/host"
+USER_CA = "ssh-ca/user"
+OPERATOR_KEY = "ssh/operator"
+STACK_PASSPHRASE = "password/stack"  # noqa: S105 - the name under which it is kept
+
+_NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*(?:/[a-z0-9]+(?:[-_.][a-z0-9]+)*)*")
+_ENVIRONMENT = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_PASSWORD_LENGTH = 40
+_PASSWORD_ALPHABET = string.ascii_letters + string.digits
+
+
+class Kind(StrEnum):
+    """What a name of the ledger holds, and the form its halves have.
+
+    `wireguard`: X25519, both halves base64 of 32 octets, as `wg` reads and writes them.
+    `ssh`: ed25519; private half in OpenSSH's own format, public half `ssh-ed25519 AAAA… <name>`.
+    `password`: 40 random letters and digits (238 bits); there is no public half.
+    """
+
+    WIREGUARD = "wireguard"
+    SSH = "ssh"
+    PASSWORD = "password"  # noqa: S105 - the word for the kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One name of the ledger; `public` is empty for passwords."""
+
+    name: str
+    kind: Kind
+    public: str
+
+
+def state_dir(environment: str) -> Path:
+    """Where an environment's state lives: `$PROVINCE_STATE_DIR/<environment>`, never in the tree."""
+    if not _ENVIRONMENT.fullmatch(environment):
+        raise _stop(
+            "LED-001",
+            STATE_DIR_VARIABLE,
+            f"the environment name {environment!r}",
+            "lower-case letters, digits and single hyphens",
+            "Give the name of a folder of inventories/.",
+        )
+    return Path(os.environ.get(STATE_DIR_VARIABLE) or DEFAULT_STATE_DIR) / environment
+
+
+def secret_for(environment_name: str, name: str) -> str:
+    """Return the private half of `name` in the ledger of an environment, as text.
+
+    What the Ansible lookup `ledger` calls. Raises ProblemsFoundError (LED-nnn), whose text is fit
+    to be shown.
+    """
+    return Ledger.open(state_dir(environment_name)).secret(name).decode()
+
+
+class Ledger:
+    """The ledger of one environment. Get one with `Ledger.create` or `Ledger.open`."""
+
+    def __init__(self, directory: Path, identity: pyrage.x25519.Identity) -> None:
+        self._directory = directory
+        self._identity = identity
+
+    @classmethod
+    def create(cls, state: Path) -> Ledger:
+        """Open the ledger below `state`, making the directory and the identity on the first call.
+
+        A ledger that has recipients is never given a new identity: it could not read the ledger.
+        """
+        directory = state / "ledger"
+        identity_file = state / "identity.txt"
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        directory.mkdir(exist_ok=True, mode=0o700)
+        with _locked(directory):
+            recipients = directory / "recipients"
+            if not recipients.exists():
+                if not identity_file.exists():
+                    made = pyrage.x25519.Identity.generate()
+                    text = f"# public key: {made.to_public()}\n{made}\n"
+                    _write(identity_file, text.encode(), 0o600)
+                identity = _read_identity(identity_file)
+                _write(
+                    recipients, f"# {state.name}: first operator\n{identity.to_public()}\n".encode(), 0o644
+                )
+        return cls.open(state)
+
+    @classmethod
+    def open(cls, state: Path) -> Ledger:
+        """Open a ledger that exists. LED-002 without ledger or identity, LED-006 for a readable one."""
+        directory = state / "ledger"
+        if not (directory / "recipients").is_file():
+            raise _stop(
+                "LED-002",
+                str(directory),
+                "no ledger",
+                "the ledger of a built environment",
+                "Build the environment first (make up), or restore its state directory.",
+            )
+        return cls(directory, _read_identity(state / "identity.txt"))
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """The age recipients that every private half is encrypted for, in the file's order."""
+        lines = (self._directory / "recipients").read_text().splitlines()
+        return tuple(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+    def ensure_keypair(self, name: str, kind: Kind | str) -> str:
+        """Make `name` unless it is there; return its public half ("" for passwords).
+
+        Heals a run killed between the two files. A name that exists with another kind is refused
+        (LED-007), as is a public half whose private half is gone (LED-004).
+        """
+        wanted = Kind(kind)
+        with _locked(self._directory):
+            return self._ensure(self._name(name), wanted)
+
+    def ensure_for_hosts(self, names: Iterable[str]) -> dict[str, str]:
+        """Make a WireGuard pair `wireguard/<host>` for every host; host name → public half."""
+        with _locked(self._directory):
+            return {name: self._ensure(self._name(f"wireguard/{name}"), Kind.WIREGUARD) for name in names}
+
+    def public(self, name: str) -> str:
+        """Return the public half of `name`, without asking for the identity."""
+        path = self._path(self._name(name), ".pub")
+        if not path.is_file():
+            raise self._unknown(name)
+        return path.read_text().strip()
+
+    def publics(self) -> dict[str, str]:
+        """Every public half by name, in the order of names: what the plan may know of the ledger."""
+        return {self._name_of(path): path.read_text().strip() for path in self._files(".pub")}
+
+    def secret(self, name: str) -> bytes:
+        """Decrypt the private half of `name`, and compare it with the public half."""
+        _, secret = self._read(self._name(name))
+        return secret
+
+    def entries(self) -> tuple[Entry, ...]:
+        """List what the ledger holds, by name. Decrypts every entry, so it is also a check of all of it."""
+        found = []
+        for path in self._files(".age"):
+            name = self._name_of(path)
+            kind, secret = self._read(name)
+            found.append(Entry(name=name, kind=kind, public=_public_half(kind, secret, name)))
+        return tuple(found)
+
+    def add_recipient(self, recipient: str, who: str) -> None:
+        """Let `recipient` read the ledger: encrypt every private half again, then list it.
+
+        Listed last, so that a run killed half way is seen as not done and can be repeated.
+        """
+        self._parse(recipient)
+        if not who.strip() or "\n" in who:
+            raise _stop(
+                "LED-008",
+                str(self._directory / "recipients"),
+                f"the comment {who!r}",
+                "one line that says whose key it is",
+                "Name the person.",
+            )
+        with _locked(self._directory):
+            if recipient in self.recipients:
+                return
+            self._encrypt_all((*self.recipients, recipient))
+            file = self._directory / "recipients"
+            _write(file, f"{file.read_text().rstrip()}\n# {who.strip()}\n{recipient}\n".encode(), 0o644)
+
+    def _ensure(self, name: str, kind: Kind) -> str:
+        if self._path(name, ".age").is_file():
+            found, secret = self._read(name)
+            if found is not kind:
+                raise _stop(
+                    "LED-007",
+                    str(self._path(name, ".age")),
+                    f"{name} of kind {found}",
+                    f"kind {kind}",
+                    "Use another name; an entry never changes its kind.",
+                )
+        else:
+            if self._path(name, ".pub").exists():
+                raise _stop(
+                    "LED-004",
+                    str(self._path(name, ".pub")),
+                    f"a public half of {name} without its private half",
+                    "both halves",
+                    f"Restore {name}.age from a copy, or remove {name}.pub to have a new pair made.",
+                )
+            secret = _generate(kind)
+            self._encrypt(name, kind, secret, self.recipients)
+        public = _public_half(kind, secret, name)
+        if public and not self._path(name, ".pub").exists():
+            _write(self._path(name, ".pub"), f"{public}\n".encode(), 0o644)
+        return public
+
+    def _read(self, name: str) -> tuple[Kind, bytes]:
+        path = self._path(name, ".age")
+        if not path.is_file():
+            raise self._unknown(name)
+        failure = ""
+        plain = b""
+        try:
+            plain = pyrage.decrypt(path.read_bytes(), [self._identity])
+        except pyrage.DecryptError as error:
+            failure = str(error)
+        if failure:
+            raise _stop(
+                "LED-003",
+                str(path),
+                f"a ciphertext that this identity does not open ({failure})",
+                "a ciphertext made for this identity, unchanged",
+                "Restore the file from a copy, or use the identity that is listed in ledger/recipients.",
+            )
+        opened: tuple[Kind, bytes] | None = None
+        public = ""
+        try:
+            record = json.loads(plain)
+            if record["name"] == name:
+                opened = Kind(record["kind"]), str(record["secret"]).encode()
+                public = _public_half(*opened, name)
+        except (ValueError, KeyError, TypeError):
+            opened = None  # what could not be read is not shown: it may be private
+        if opened is None:
+            raise _stop(
+                "LED-005",
+                str(path),
+                "the private half of another entry",
+                f"the private half of {name}",
+                "Restore the file from a copy: someone moved or replaced it.",
+            )
+        public_file = self._path(name, ".pub")
+        if public_file.exists() and public_file.read_text().strip() != public:
+            raise _stop(
+                "LED-005",
+                str(public_file),
+                f"a public half that is not that of {name}",
+                "the public half of the private one",
+                "Restore the file, or remove it to have it written again from the private half.",
+            )
+        return opened
+
+    def _encrypt(self, name: str, kind: Kind, secret: bytes, recipients: tuple[str, ...]) -> None:
+        record = json.dumps({"name": name, "kind": kind.value, "secret": secret.decode()})
+        sealed = pyrage.encrypt(record.encode(), [self._parse(text) for text in recipients])
+        _write(self._path(name, ".age"), sealed, 0o600)
+
+    def _encrypt_all(self, recipients: tuple[str, ...]) -> None:
+        for path in self._files(".age"):
+            name = self._name_of(path)
+            self._encrypt(name, *self._read(name), recipients)
+
+    def _parse(self, recipient: str) -> pyrage.x25519.Recipient:
+        try:
+            return pyrage.x25519.Recipient.from_str(recipient)
+        except pyrage.RecipientError:
+            raise _stop(
+                "LED-008",
+                str(self._directory / "recipients"),
+                f"the recipient {recipient!r}",
+                "an age recipient, as in age1…",
+                "Copy the line `public key` of the person's identity file.",
+            ) from None
+
+    def _files(self, suffix: str) -> list[Path]:
+        return sorted(self._directory.rglob(f"*{suffix}"))
+
+    def _name_of(self, path: Path) -> str:
+        return str(path.relative_to(self._directory).with_suffix(""))
+
+    def _path(self, name: str, suffix: str) -> Path:
+        return self._directory / f"{name}{suffix}"
+
+    def _name(self, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise _stop(
+                "LED-001",
+                str(self._directory),
+                f"the name {name!r}",
+                "parts of lower-case letters, digits, '-', '_' and '.', separated by '/'",
+                "Correct the name.",
+            )
+        return name
+
+    def _unknown(self, name: str) -> ProblemsFoundError:
+        return _stop(
+            "LED-009",
+            str(self._directory),
+            f"nothing under {name}",
+            "an entry of that name",
+            "make up makes what the plan needs; a misspelt name is the usual cause.",
+        )
+
+
+def _generate(kind: Kind) -> bytes:
+    if kind is Kind.WIREGUARD:
+        raw = X25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        return base64.b64encode(raw)
+    if kind is Kind.SSH:
+        key = Ed25519PrivateKey.generate()
+        return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    return "".join(secrets.choice(_PASSWORD_ALPHABET) for _ in range(_PASSWORD_LENGTH)).encode()
+
+
+def _public_half(kind: Kind, secret: bytes, name: str) -> str:
+    if kind is Kind.PASSWORD:
+        return ""
+    if kind is Kind.WIREGUARD:
+        private = X25519PrivateKey.from_private_bytes(base64.b64decode(secret))
+        return base64.b64encode(private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+    public = load_ssh_private_key(secret, password=None).public_key()
+    return f"{public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()} {name}"
+
+
+def _read_identity(path: Path) -> pyrage.x25519.Identity:
+    if not path.is_file():
+        raise _stop(
+            "LED-002",
+            str(path),
+            "no identity",
+            "the age identity that opens the ledger",
+            "Restore identity.txt; a new one would not open what is there (a lab: make down, make up).",
+        )
+    if path.stat().st_mode & 0o077:
+        raise _stop(
+            "LED-006",
+            str(path),
+            f"mode {path.stat().st_mode & 0o777:04o}",
+            "mode 0600",
+            f"Run chmod 600 {path}, and ask who read it.",
+        )
+    keys = [line.strip() for line in path.read_text().splitlines() if line.startswith("AGE-SECRET-KEY-")]
+    if len(keys) == 1:
+        try:
+            return pyrage.x25519.Identity.from_str(keys[0])
+        except pyrage.IdentityError:
+            keys = []
+    raise _stop(
+        "LED-002",
+        str(path),
+        "no single age identity that can be read" if len(keys) != 1 else "a broken identity",
+        "one line AGE-SECRET-KEY-1…",
+        "Restore identity.txt from a copy.",
+    )
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """One writer at a time; the kernel drops the lock with the process."""
+    with (directory / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Write all of it or nothing, on disk before the name points to it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _stop(code: str, file: str, found: str, wanted: str, remedy: str) -> ProblemsFoundError:
+    problem = Problem(code=code, file=file, line=0, path="", found=found, wanted=wanted, remedy=remedy)
+    return ProblemsFoundError((problem,))
+
+
+def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Join `province ledger` to the command line; it never shows a private half."""
+    parser = subparsers.add_parser("ledger", help="what the key ledger of an environment holds, and for whom")
+    parser.add_argument("environment", help="lab, production, …")
+    parser.add_argument("--add-recipient", metavar="AGE1", help="let one more person read the ledger")
+    parser.add_argument("--who", default="", help="whose recipient that is")
+    parser.set_defaults(run=_command)
+
+
+def _command(arguments: argparse.Namespace) -> int:
+    ledger = Ledger.open(state_dir(arguments.environment))
+    if arguments.add_recipient:
+        ledger.add_recipient(arguments.add_recipient, arguments.who)
+    for recipient in ledger.recipients:
+        sys.stdout.write(f"recipient  {recipient}\n")
+    for entry in ledger.entries():
+        sys.stdout.write(f"{entry.kind:<10} {entry.name:<32} {entry.public}\n")
+    return 0
