@@ -40,6 +40,14 @@ def placed(dest: str, item: Mapping[str, Any]) -> str:
     return PLACEHOLDER.sub(value, dest)
 
 
+def for_item(entry: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry with `each`, for one of its items."""
+    found = {**entry, "dest": placed(entry["dest"], item)}
+    if entry.get("validate"):
+        found["validate"] = placed(entry["validate"], item)
+    return found
+
+
 def as_text(dest: str, content: Any) -> str:
     """The content of a file: text as it is, lists and dictionaries as JSON."""
     if isinstance(content, str):
@@ -89,35 +97,43 @@ class ActionModule(ActionBase):
             if not source:
                 raise AnsibleActionFail("An entry of `templates` has no `src`.")
             dest = entry.get("dest") or "/" + source.removesuffix(".j2").lstrip("/")
-            items = entry.get("each")
-            if items is None:
+            if entry.get("each") is None:
                 yield {**entry, "dest": dest}, self._render(source, dest, task_vars)
                 continue
-            for item in items:
-                target = placed(dest, item)
-                yield {**entry, "dest": target}, self._render(source, target, {**task_vars, "item": item})
+            for item in entry["each"]:
+                target = for_item({**entry, "dest": dest}, item)
+                yield target, self._render(source, target["dest"], {**task_vars, "item": item})
 
     def _files(self, files: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Any]]:
         for entry in files:
+            source = entry.get("src")
+            if source:
+                found = self._find("files", source)
+                dest = entry.get("dest") or "/" + source.lstrip("/")
+                yield {**entry, "dest": dest}, self._loader.get_text_file_contents(found)
+                continue
             if not entry.get("dest"):
-                raise AnsibleActionFail("An entry of `files` has no `dest`.")
-            items = entry.get("each")
-            if items is None:
+                raise AnsibleActionFail("An entry of `files` has neither `dest` nor `src`.")
+            if entry.get("each") is None:
                 yield entry, entry.get("content", "")
                 continue
-            for item in items:
+            for item in entry["each"]:
                 key = entry.get("content", "content")
                 if key not in item:
                     raise AnsibleActionFail(
                         f"{entry['dest']}: an item has no `{key}`, only: {', '.join(sorted(item))}."
                     )
-                yield {**entry, "dest": placed(entry["dest"], item)}, item[key]
+                yield for_item(entry, item), item[key]
+
+    def _find(self, kind: str, source: str) -> str:
+        """The path of a template or file of the role."""
+        try:
+            return str(self._find_needle(kind, source))
+        except AnsibleError as error:
+            raise AnsibleActionFail(f"There is no {source} in this role's {kind}.") from error
 
     def _render(self, source: str, dest: str, variables: dict[str, Any]) -> Any:
-        try:
-            found = self._find_needle("templates", source)
-        except AnsibleError as error:
-            raise AnsibleActionFail(f"There is no template {source} in this role.") from error
+        found = self._find("templates", source)
         path = Path(found)
         search: list[str] = []
         for directory in [

@@ -142,23 +142,27 @@ options:
         type: str
         default: root
       validate:
-        description: Command that must succeed on the staged file, whose path stands for C(%s). No shell.
+        description: Command that must succeed on the staged file, whose path stands for C(%s), and with
+          C(each) a key of the item for C({key}). No shell.
         type: str
       sensitive:
         description: Whether the content must never be shown, neither as a difference nor in a log or message.
         type: bool
         default: false
   files:
-    description: Files whose content is given in the task. Besides O(files[].content) the options are those of
+    description: Files that are not rendered. Besides O(files[].content) the options are those of
       O(templates).
     type: list
     elements: dict
     default: []
     suboptions:
-      dest:
-        description: Target path, with C({key}) of the item when O(files[].each) is given.
+      src:
+        description: Path below the role's files directory, taken as it is, instead of O(files[].content).
         type: str
-        required: true
+      dest:
+        description: Target path, with C({key}) of the item when O(files[].each) is given. The default is C(/)
+          followed by O(files[].src).
+        type: str
       content:
         description: Text of the file. A list or a dictionary becomes JSON.
         type: raw
@@ -179,7 +183,8 @@ options:
         type: str
         default: root
       validate:
-        description: Command that must succeed on the staged file, whose path stands for C(%s). No shell.
+        description: Command that must succeed on the staged file, whose path stands for C(%s), and with
+          C(each) a key of the item for C({key}). No shell.
         type: str
       sensitive:
         description: Whether the content must never be shown.
@@ -229,7 +234,8 @@ options:
         description: Not run when this command succeeds.
         type: str
   units:
-    description: systemd units.
+    description: systemd units. A unit may be named twice, with other things to watch and another
+      O(units[].on_change); when both have changed, the restart wins. All its entries stand in one task.
     type: list
     elements: dict
     default: []
@@ -466,11 +472,7 @@ def newest_change(root: Path, watched: Iterable[str]) -> float:
 
 
 class Tree:
-    """One run of the module on one host.
-
-    `call` runs commands (replaced in tests); `clock` is the pair (Unix time, monotonic time), both in
-    seconds, by which the start of a unit is compared with the change of a file.
-    """
+    """One run of the module on one host; `call` runs its commands and is replaced in tests."""
 
     def __init__(
         self,
@@ -489,6 +491,7 @@ class Tree:
         self.outcome = Outcome()
         self.changed_paths: set[str] = set()
         self.will_install = False
+        self.said_before_files = 0
 
     def place(self, path: str) -> Path:
         """Where a path of the host is below the root."""
@@ -498,11 +501,17 @@ class Tree:
         """Record a change."""
         self.outcome.changes.append(sentence)
 
+    def forget_files(self) -> None:
+        """Take back what was said of files that did not go live after all."""
+        del self.outcome.changes[self.said_before_files :]
+        self.outcome.diff.clear()
+
     def lay_down(self) -> Outcome:
         """Do everything, in order."""
         self.install_packages()
         self.make_users()
         files = self.wanted_files()
+        self.said_before_files = len(self.outcome.changes)
         differing = [file for file in files if self.differs(file)]
         self.stage_and_validate(files, differing)
         self.make_directories()
@@ -697,8 +706,7 @@ class Tree:
                 if done.status == 127 and self.check and self.will_install:
                     continue  # the checker comes with a package that check mode does not install
                 if done.status != 0:
-                    self.outcome.changes.clear()
-                    self.outcome.diff.clear()
+                    self.forget_files()
                     said = done.tail().replace(str(tree), "")
                     asked = command.replace(str(tree), "")
                     raise TreeError(f"No file has changed: `{asked}` refused {subject}: {said}")
@@ -762,7 +770,7 @@ class Tree:
         except OSError as error:
             for beside, _target in renames:
                 beside.unlink(missing_ok=True)
-            self.outcome.changes.clear()
+            self.forget_files()
             raise TreeError(
                 f"No file has changed: {error.strerror} while writing {error.filename}."
             ) from None
@@ -858,7 +866,7 @@ class Tree:
 
     def settle_units(self) -> None:
         """Bring every unit to where the task wants it."""
-        units = self.options["units"]
+        units = merged(self.options["units"])
         unit_files_changed = any(path.startswith(UNIT_FILE_DIRECTORIES) for path in self.changed_paths)
         if not units and not unit_files_changed:
             return
@@ -914,7 +922,8 @@ class Tree:
         name = unit["name"]
         own = [known[key] for key in ("FragmentPath", "SourcePath") if known.get(key)]
         own += known.get("DropInPaths", "").split()
-        hashes = {"unit": content_hash(self.root, own), "watch": content_hash(self.root, unit["watch"])}
+        watched = {"restart": [*own, *unit["restart"]], "reload": unit["reload"]}
+        hashes = {verb: content_hash(self.root, paths) for verb, paths in watched.items()}
         record = self.read_record(name)
         oneshot = known.get("Type") == "oneshot" and known.get("RemainAfterExit") != "yes"
         ran = (
@@ -926,24 +935,25 @@ class Tree:
         if known["ActiveState"] not in ("active", "reloading", "refreshing") and not ran:
             self.act("start", unit, hashes)
             return
-        since = record.get("invocation") == known.get("InvocationID")
-        if not since and not ran:  # started by somebody else: by boot, by a package
-            changed = self.changed_paths_watched(unit, own)
-            if changed or newest_change(self.root, [*own, *unit["watch"]]) >= self.started_at(known):
-                self.act(unit["on_change"], unit, hashes, known)
-            elif not self.check:
-                self.write_record(name, known.get("InvocationID", ""), hashes)
-            return
-        if record.get("unit") != hashes["unit"]:
-            self.act("restart", unit, hashes, known)
-        elif record.get("watch") != hashes["watch"] or (self.check and self.changed_paths_watched(unit, own)):
-            self.act(unit["on_change"] if not ran else "restart", unit, hashes, known)
+        recorded = ran or record.get("invocation") == known.get("InvocationID")
+        for verb, paths in watched.items():
+            if self.check and self.changes_any_of(paths):  # what is on disk is not what will be
+                stale = True
+            elif recorded:
+                stale = record.get(verb) != hashes[verb]
+            else:  # started by somebody else, by boot or by a package: nobody noted what it has read
+                stale = newest_change(self.root, paths) >= self.started_at(known)
+            if stale:
+                self.act("restart" if ran else verb, unit, hashes, known)
+                return
+        if not recorded and not self.check:
+            self.write_record(name, known.get("InvocationID", ""), hashes)
 
-    def changed_paths_watched(self, unit: Mapping[str, Any], own: Sequence[str]) -> bool:
-        """Whether this run has changed (or would change) something the unit reads."""
-        watched = [os.path.normpath(path) for path in (*unit["watch"], *own)]
+    def changes_any_of(self, paths: Iterable[str]) -> bool:
+        """Whether this run changes (in check mode: would change) something in these places."""
+        places = [os.path.normpath(path) for path in paths]
         return any(
-            path == place or path.startswith(f"{place}/") for path in self.changed_paths for place in watched
+            path == place or path.startswith(f"{place}/") for path in self.changed_paths for place in places
         )
 
     def started_at(self, known: Mapping[str, str]) -> float:
@@ -1020,6 +1030,17 @@ class Tree:
             time.sleep(0.1)
 
 
+def merged(units: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One entry for each unit: what it watches sorted by what a change of it means."""
+    found: dict[str, dict[str, Any]] = {}
+    for unit in units:
+        entry = found.setdefault(unit["name"], {**unit, "restart": [], "reload": []})
+        entry[unit["on_change"]] = [*entry[unit["on_change"]], *unit["watch"]]
+        for key in ("state", "enabled", "confirm"):
+            entry[key] = unit[key] if entry[key] is None else entry[key]
+    return list(found.values())
+
+
 def file_options() -> dict[str, Any]:
     """What templates and files have in common."""
     return {
@@ -1066,7 +1087,7 @@ def argument_spec() -> dict[str, Any]:
             {"src": {"type": "str", "required": True}, "dest": {"type": "str"}, **file_options()}
         ),
         "files": suboptions(
-            {"dest": {"type": "str", "required": True}, "content": {"type": "raw"}, **file_options()}
+            {"src": {"type": "str"}, "dest": {"type": "str"}, "content": {"type": "raw"}, **file_options()}
         ),
         "links": suboptions(
             {"path": {"type": "str", "required": True}, "target": {"type": "str", "required": True}}
