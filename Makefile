@@ -1,0 +1,76 @@
+# Every command of the project; `make help` is the table of contents. The work is done by the command
+# `province` (.venv/bin/province --help): a target only makes the Python environment and calls it.
+#   ENV=…     the environment, a folder of inventories/ (default: lab)
+#   LAYER=… LIMIT=…   one layer, some hosts (converge; verify knows LAYER)
+#   SCOPE=all|changed  which tests
+#   PYTHON=…  the Python that .venv is made with (3.11 or 3.13)
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+ENV ?= lab
+LAYER ?=
+LIMIT ?=
+SCOPE ?= all
+PYTHON ?= /usr/bin/python3
+
+province := .venv/bin/province
+
+.PHONY: help
+help: ## This page
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  ENV=lab (an environment of inventories/), LAYER=, LIMIT=, SCOPE=all|changed'
+
+.PHONY: up
+up: env ## Build the environment: machines, networks, services. Again: changes nothing. Starts here
+	@$(province) up $(ENV)
+
+.PHONY: test
+test: env ## Prove everything: linters, unit, component, repository tests, the living lab (SCOPE=all|changed)
+	@$(province) test $(ENV) --scope $(SCOPE)
+
+.PHONY: check
+check: env ## What of `test` needs no machine and no root
+	@$(province) test $(ENV) --scope $(SCOPE) --no-machine
+
+.PHONY: converge
+converge: env ## Bring the hosts to what is declared (LAYER=, LIMIT=)
+	@$(province) converge $(ENV) $(if $(LAYER),--layer $(LAYER)) $(if $(LIMIT),--limit $(LIMIT))
+
+.PHONY: verify
+verify: env ## Ask the living environment whether it does what is planned (LAYER=)
+	@$(province) verify $(ENV) $(if $(LAYER),--layer $(LAYER))
+
+.PHONY: plan
+plan: env ## What follows from the environment's register: units, addresses, hosts, flows
+	@$(province) plan inventories/registers/$$($(province) status $(ENV) --register)
+
+.PHONY: hosts
+hosts: env ## The hosts of the environment, with their addresses and groups
+	@$(province) hosts inventories/$(ENV)/environment.yml
+
+.PHONY: status
+status: env ## What runs where, and how to reach it
+	@$(province) status $(ENV)
+
+.PHONY: down
+down: env ## Take the environment away, and only it; list the packages that `up` installed
+	@$(province) down $(ENV)
+
+.PHONY: env
+env: ## The Python environment in .venv, hashes enforced; needs no root
+	@bootstrap/env.sh $(PYTHON)
+
+.PHONY: engine
+engine: env ## The Pulumi engine, built from its Go module where there is none
+	@$(province) engine
+
+.PHONY: lock
+lock: ## Compile requirements/environment.txt from environment.in, with hashes
+	@bootstrap/lock.sh $(PYTHON)
+
+.PHONY: clean
+clean: ## Remove what was made in this folder (.venv, caches); the lab stays
+	rm -rf .venv .venv.log .mypy_cache .pytest_cache .ruff_cache .hypothesis .ansible ./*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
