@@ -1,0 +1,1 @@
+"""How long work shows itself: steps with times and estimates, one run at a time, failures told in full."""
