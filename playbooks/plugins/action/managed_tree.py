@@ -59,7 +59,7 @@ def as_text(dest: str, content: Any) -> str:
     )
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no types
     """One round trip for everything a role manages on a host."""
 
     _supports_check_mode = True
