@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from province.hosts import Environment, Host, built_hosts, load_environment, plan_for
+from province.ledger import state_dir
 from province.plan.model import Plan, PlannedHost, PlannedService, PlannedUnit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +26,7 @@ def name() -> str:
 
 def state_directory() -> Path:
     """Where the environment keeps its keys and its logs; never inside the tree."""
-    return Path(os.environ.get("PROVINCE_STATE_DIR", "/var/lib/province")) / name()
+    return state_dir(name())
 
 
 def environment_file() -> Path:

@@ -27,6 +27,7 @@ class Question:
     """One conversation to try.
 
     `device` binds it to an interface of the place (so that it does not take the management network);
+    `transparent` with a `source` that the place does not have sends a packet that lies about it;
     `until` is connect, first or close: how much of an answer is enough. `timeout` in seconds.
     """
 
@@ -36,6 +37,7 @@ class Question:
     payload: bytes = b""
     device: str = ""
     source: str = ""
+    transparent: bool = False
     until: str = ""
     timeout: float = 1.5
     about: str = ""  # for the reader of a failure

@@ -1,8 +1,9 @@
 """Ask many addresses at once and say what came back. Runs on a host under test, standard library only.
 
 Standard input: one line of JSON, a list of questions
-`{id, protocol: tcp|udp, address, port, device, source, payload, until, timeout}`; `payload` is hex,
-`until` is connect (a TCP handshake is answer enough), first (the first bytes) or close (all bytes).
+`{id, protocol: tcp|udp, address, port, device, source, transparent, payload, until, timeout}`;
+`payload` is hex; `until` is connect (a TCP handshake is answer enough), first (the first bytes) or close (all).
+`transparent` allows a source that this host does not have (CAP_NET_ADMIN): a packet that lies.
 Standard output: JSON `{id: {outcome, payload, error}}`; outcome is open, refused, unreachable or timeout.
 """
 
@@ -17,16 +18,19 @@ import time
 from typing import Any
 
 SO_BINDTODEVICE = 25
+IP_TRANSPARENT = 19
+IPV6_TRANSPARENT = 75
+AT_ONCE = 200  # sockets; below every default limit of open files
 REFUSED = {errno.ECONNREFUSED, errno.ECONNRESET}
 
 
 class Question:
     """One conversation, from the first packet to its outcome."""
 
-    def __init__(self, asked: dict[str, Any], now: float) -> None:
+    def __init__(self, asked: dict[str, Any]) -> None:
         self.asked = asked
-        self.deadline = now + float(asked.get("timeout", 1.5))
-        self.until: str = asked.get("until", "connect" if asked["protocol"] == "tcp" else "first")
+        self.deadline = 0.0
+        self.until: str = asked["until"]
         self.received = b""
         self.sent = False
         self.result: dict[str, str] | None = None
@@ -47,6 +51,7 @@ class Question:
     def start(self) -> None:
         """Open the socket and send the first packet."""
         asked = self.asked
+        self.deadline = time.monotonic() + float(asked["timeout"])
         kind = socket.SOCK_STREAM if asked["protocol"] == "tcp" else socket.SOCK_DGRAM
         family = socket.AF_INET6 if ":" in asked["address"] else socket.AF_INET
         try:
@@ -54,6 +59,11 @@ class Question:
             self.socket.setblocking(False)
             if asked.get("device"):
                 self.socket.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, asked["device"].encode() + b"\0")
+            if asked.get("transparent"):
+                if family == socket.AF_INET:
+                    self.socket.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
+                else:
+                    self.socket.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
             if asked.get("source"):
                 self.socket.bind((asked["source"], 0))
             number = self.socket.connect_ex((asked["address"], int(asked["port"])))
@@ -93,16 +103,19 @@ class Question:
 
 
 def main() -> None:
-    """Ask everything at the same time; at most as long as the longest timeout."""
-    questions = [Question(asked, time.monotonic()) for asked in json.loads(sys.stdin.readline())]
+    """Ask everything, many at the same time; who does not answer costs its own timeout."""
+    questions = [Question(asked) for asked in json.loads(sys.stdin.readline())]
+    ahead = list(reversed(questions))
+    waiting: list[Question] = []
     selector = selectors.DefaultSelector()
-    for question in questions:
-        question.start()
-        if question.result is None:
-            assert question.socket is not None
-            selector.register(question.socket, selectors.EVENT_WRITE, question)
-    waiting = [question for question in questions if question.result is None]
-    while waiting:
+    while ahead or waiting:
+        while ahead and len(waiting) < AT_ONCE:
+            question = ahead.pop()
+            question.start()
+            if question.result is None:
+                assert question.socket is not None
+                selector.register(question.socket, selectors.EVENT_WRITE, question)
+                waiting.append(question)
         for key, _events in selector.select(0.05):
             question = key.data
             # Handling may close the socket, and a closed one cannot be taken out any more.
