@@ -1,0 +1,1 @@
+"""The Incus provider: `resources` knows Incus, `server` knows Pulumi."""

@@ -1,0 +1,1 @@
+"""What exists: the networks and machines of an environment, as Pulumi components."""
