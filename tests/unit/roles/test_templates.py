@@ -1,0 +1,281 @@
+"""What the templates of network, naming and mirror say for given records."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROLES = Path(__file__).resolve().parents[3] / "roles"
+OWN = [
+    "carrier",
+    "dhcp_server",
+    "dns_authoritative",
+    "dns_resolver",
+    "package_cache",
+    "router_advertisement",
+    "routing",
+    "wireguard",
+]
+
+Render = Callable[..., str]
+
+HUB: dict[str, Any] = {
+    "routing_asn": 4200000002,
+    "routing_router_id": "10.1.0.4",
+    "routing_neighbors": [
+        {
+            "address": "10.1.0.2",
+            "asn": 4200000001,
+            "description": "edge-1",
+            "tunnel": False,
+            "accept": ["10.2.0.0/24"],
+            "announce": ["10.16.0.0/20"],
+        }
+    ],
+    "routing_listen": [
+        {
+            "range": "10.16.0.0/12",
+            "group": "units4",
+            "announce": ["10.2.0.0/24"],
+            "members": [
+                {"address": "10.16.15.1", "description": "first", "accept": ["10.16.0.0/20"]},
+                {"address": "10.16.31.1", "description": "second", "accept": ["10.16.16.0/20"]},
+            ],
+        },
+        {"range": "fd20::/40", "group": "units6", "announce": [], "members": []},
+    ],
+}
+
+
+def stanzas(configuration: str) -> list[list[str]]:
+    """Blocks of an FRR configuration, each from its heading to `exit`, lines stripped."""
+    found: list[list[str]] = []
+    for line in configuration.splitlines():
+        if line and not line.startswith((" ", "!")) and line != "exit":
+            found.append([])
+        if found and line.strip(" !"):
+            found[-1].append(line.strip())
+    return found
+
+
+@pytest.mark.parametrize(
+    "template",
+    [path for role in OWN for path in sorted((ROLES / role / "templates").rglob("*.j2"))],
+    ids=lambda path: str(path.relative_to(ROLES)),
+)
+def test_every_template_says_that_it_is_managed(template: Path) -> None:
+    assert "ansible_managed" in "".join(template.read_text().splitlines(keepends=True)[:3])
+
+
+def test_a_unit_that_dials_in_may_announce_its_own_block_only(render: Render) -> None:
+    configuration = render("routing", "etc/frr/frr.conf.j2", **HUB)
+    maps = [block for block in stanzas(configuration) if block[0].startswith("route-map in-units4 permit")]
+    assert [block[2:4] for block in maps] == [
+        ["match ip address prefix-list in-10.16.15.1", "match peer 10.16.15.1"],
+        ["match ip address prefix-list in-10.16.31.1", "match peer 10.16.31.1"],
+    ]
+    lines = configuration.splitlines()
+    assert [line for line in lines if " in-10.16.15.1 " in line and "permit" in line] == [
+        "ip prefix-list in-10.16.15.1 seq 5 permit 10.16.0.0/20"
+    ]
+
+
+def test_a_group_without_members_accepts_and_tells_nothing(render: Render) -> None:
+    configuration = render("routing", "etc/frr/frr.conf.j2", **HUB)
+    assert "route-map in-units6 deny 10" in configuration
+    assert "ipv6 prefix-list out-units6 seq 5 deny any" in configuration
+
+
+def test_every_neighbour_that_is_active_is_filtered_both_ways(render: Render) -> None:
+    configuration = render("routing", "etc/frr/frr.conf.j2", **HUB)
+    active = re.findall(r"neighbor (\S+) activate", configuration)
+    assert sorted(active) == ["10.1.0.2", "units4", "units6"]
+    for name in active:
+        assert re.search(rf"neighbor {re.escape(name)} (prefix-list|route-map) \S+ in\n", configuration)
+        assert re.search(rf"neighbor {re.escape(name)} prefix-list \S+ out\n", configuration)
+
+
+def test_no_requirement_of_policy_is_switched_off_and_no_default_route_is_made(render: Render) -> None:
+    configuration = render("routing", "etc/frr/frr.conf.j2", **HUB)
+    for word in ("ebgp-requires-policy", "default-originate", "redistribute", "permit any", "0.0.0.0/0"):
+        assert word not in re.sub(r"(?m)^!.*$", "", configuration)
+
+
+def test_families_do_not_mix(render: Render) -> None:
+    configuration = render(
+        "routing",
+        "etc/frr/frr.conf.j2",
+        **{**HUB, "routing_announce": ["10.2.0.0/24", "fd20::/64"], "routing_discard": ["fd20::/56"]},
+    )
+    four, six = configuration.split("address-family ipv6 unicast")
+    assert "network 10.2.0.0/24" in four
+    assert "network fd20::/64" not in four
+    assert "network fd20::/64" in six
+    assert "ipv6 route fd20::/56 reject" in four
+
+
+def kea(text: str) -> dict[str, Any]:
+    """The DHCP server's JSON, which allows comments of whole lines."""
+    loaded: dict[str, Any] = json.loads(re.sub(r"(?m)^\s*//.*$", "", text))
+    server: dict[str, Any] = loaded["Dhcp4"]
+    return server
+
+
+def test_leases_are_given_on_the_listed_interfaces_with_the_listed_options(render: Render) -> None:
+    network = {
+        "interface": "staff",
+        "network": "10.16.0.0/24",
+        "pool_start": "10.16.0.100",
+        "pool_end": "10.16.0.199",
+        "gateway": "10.16.0.1",
+        "dns": ["10.16.0.1"],
+        "ntp": [],
+        "domain": "unit.example",
+    }
+    other = {**network, "interface": "meet", "network": "10.16.2.0/24", "domain": ""}
+    shown = kea(render("dhcp_server", "etc/kea/kea-dhcp4.conf.j2", dhcp_server_networks=[network, other]))
+    assert shown["interfaces-config"]["interfaces"] == ["staff", "meet"]
+    assert [subnet["subnet"] for subnet in shown["subnet4"]] == ["10.16.0.0/24", "10.16.2.0/24"]
+    first, second = ({o["name"]: o["data"] for o in s["option-data"]} for s in shown["subnet4"])
+    assert first == {
+        "routers": "10.16.0.1",
+        "domain-name-servers": "10.16.0.1",
+        "domain-name": "unit.example",
+        "domain-search": "unit.example",
+    }
+    assert second == {"routers": "10.16.0.1", "domain-name-servers": "10.16.0.1"}
+
+
+@pytest.mark.requirement("tcvn-14423/5.2.2.4-dhcp-log")
+def test_every_lease_is_logged(render: Render) -> None:
+    shown = kea(render("dhcp_server", "etc/kea/kea-dhcp4.conf.j2"))
+    levels = {entry["name"]: entry["severity"] for entry in shown["loggers"]}
+    assert levels["kea-dhcp4.leases"] == "INFO"
+    assert all(o == {"output": "syslog"} for entry in shown["loggers"] for o in entry["output-options"])
+
+
+def test_a_server_without_networks_listens_nowhere(render: Render) -> None:
+    shown = kea(render("dhcp_server", "etc/kea/kea-dhcp4.conf.j2"))
+    assert shown["interfaces-config"]["interfaces"] == []
+    assert shown["subnet4"] == []
+
+
+ZONE = {
+    "name": "example.gov.vn",
+    "primary": "ns-1.dc.example.gov.vn",
+    "allow_transfer": [],
+    "records": [
+        {"name": "example.gov.vn.", "ttl": 3600, "type": "NS", "data": "ns-1.dc.example.gov.vn."},
+        {"name": "start.example.gov.vn.", "ttl": 300, "type": "A", "data": "10.2.0.10"},
+    ],
+}
+SERVER = {"dns_authoritative_listen": ["10.2.0.53", "fd20::53"], "dns_authoritative_zones": [ZONE]}
+
+
+def test_a_zone_file_depends_on_its_records_alone(render: Render) -> None:
+    """No clock and no counter in it: an unchanged zone is an unchanged file."""
+    arguments = {"item": ZONE, "dns_authoritative_contact_domain": "example.gov.vn"}
+    lines = render("dns_authoritative", "etc/knot/zone.j2", **arguments).splitlines()
+    assert [line for line in lines if line and not line.startswith(";")] == [
+        "$TTL 3600",
+        "@ SOA ns-1.dc.example.gov.vn. hostmaster.example.gov.vn. 1 3600 900 1209600 300",
+        "example.gov.vn. 3600 NS ns-1.dc.example.gov.vn.",
+        "start.example.gov.vn. 300 A 10.2.0.10",
+    ]
+
+
+def test_nobody_may_copy_a_zone_unless_it_is_listed(render: Render) -> None:
+    closed = render("dns_authoritative", "etc/knot/knot.conf.j2", **SERVER)
+    assert "acl:" not in closed
+    zone = {**ZONE, "allow_transfer": ["10.2.0.54"]}
+    opened = render(
+        "dns_authoritative", "etc/knot/knot.conf.j2", **{**SERVER, "dns_authoritative_zones": [ZONE, zone]}
+    )
+    assert opened.count("acl: transfer-example.gov.vn") == 1
+    assert "address: [ 10.2.0.54 ]" in opened
+
+
+def test_a_change_of_addresses_restarts_the_server_and_a_change_of_zones_does_not(render: Render) -> None:
+    template = "etc/systemd/system/knot.service.d/50-restart.conf.j2"
+    before = render("dns_authoritative", template, **SERVER)
+    assert render("dns_authoritative", template, **{**SERVER, "dns_authoritative_zones": []}) == before
+    assert render("dns_authoritative", template, **{**SERVER, "dns_authoritative_listen": ["::1"]}) != before
+
+
+def test_a_resolver_answers_on_its_addresses_for_listed_networks_only(render: Render) -> None:
+    shown = render(
+        "dns_resolver",
+        "etc/unbound/unbound.conf.j2",
+        dns_resolver_listen=["10.2.0.53", "fd20::53"],
+        dns_resolver_allow=["10.0.0.0/8"],
+    )
+    assert re.findall(r"(?m)^ +interface: (\S+)", shown) == ["10.2.0.53", "fd20::53"]
+    assert re.findall(r"access-control: (.+)", shown) == [
+        "0.0.0.0/0 refuse",
+        "::0/0 refuse",
+        "10.0.0.0/8 allow",
+    ]
+    assert "forward-zone" not in shown
+    assert "serve-expired" not in shown
+
+
+def test_a_unit_passes_questions_on_and_keeps_old_answers(render: Render) -> None:
+    shown = render(
+        "dns_resolver",
+        "etc/unbound/unbound.conf.j2",
+        dns_resolver_listen=["10.16.0.1"],
+        dns_resolver_forward=["10.2.0.53", "fd20::53"],
+        dns_resolver_own_zones=["example.gov.vn"],
+        dns_resolver_stale=86400,
+    )
+    assert shown.count("forward-addr:") == 2
+    assert "serve-expired-ttl: 86400" in shown
+    for word in ("domain-insecure", "private-domain"):
+        assert f"{word}: example.gov.vn\n" in shown
+
+
+@pytest.mark.requirement("tcvn-14423/5.3.2.2-own-source")
+def test_the_cache_is_no_proxy_and_shows_no_page(render: Render) -> None:
+    shown = render(
+        "package_cache",
+        "etc/apt-cacher-ng/acng.conf.j2",
+        package_cache_listen=["10.2.0.42", "fd20::42"],
+        package_cache_repositories=[{"name": "debian", "urls": ["http://a.example/debian"]}],
+    )
+    settings = dict(line.split(":", 1) for line in shown.splitlines() if re.match(r"[A-Z]", line))
+    assert settings["ForceManaged"].strip() == "1"
+    assert settings["PassThroughPattern"].strip() == "^$"
+    assert "ReportPage" not in settings
+    assert settings["BindAddress"].split() == ["10.2.0.42", "[fd20::42]"]
+    assert settings["Remap-debian"].strip() == "/debian ; http://a.example/debian"
+
+
+def test_a_carrier_passes_its_own_addresses_only(render: Render) -> None:
+    shown = render(
+        "carrier", "etc/carrier/forwarding.nft.j2", carrier_prefixes=["203.0.113.0/30", "2001:db8::/64"]
+    )
+    assert "elements = { 203.0.113.0/30 }" in shown
+    assert "elements = { 2001:db8::/64 }" in shown
+    assert "policy drop" in shown
+    assert re.findall(r"(.*) accept$", shown, re.MULTILINE) == [
+        "        ip saddr @four ip daddr @four",
+        "        ip6 saddr @six ip6 daddr @six",
+    ]
+
+
+def test_a_private_key_stands_in_the_file_for_root_alone(render: Render) -> None:
+    tunnel = {
+        "name": "wg0",
+        "mode": "kernel",
+        "listen_port": 51820,
+        "addresses": ["10.1.0.1/32"],
+        "peers": [],
+    }
+    arguments = {"item": tunnel, "wireguard_private_key": "secret="}
+    assert "PrivateKey = secret=" in render("wireguard", "etc/wireguard/tunnel.conf.j2", **arguments)
+    assert "secret=" not in render("wireguard", "etc/wireguard/tunnel.link.j2", **arguments)
