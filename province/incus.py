@@ -47,6 +47,18 @@ class Endpoint:
     key: str = ""
     server_certificate: str = ""
 
+    @classmethod
+    def of(cls, address: str, files: Path) -> Endpoint:
+        """Return the endpoint with the certificates of a folder: client.crt, client.key, server.crt."""
+        if not address.startswith("https://"):
+            return cls(address=address)
+        return cls(
+            address=address,
+            certificate=str(files / "client.crt"),
+            key=str(files / "client.key"),
+            server_certificate=str(files / "server.crt"),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

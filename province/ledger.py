@@ -125,9 +125,9 @@ class Ledger:
                 if not identity_file.exists():
                     made = pyrage.x25519.Identity.generate()
                     text = f"# public key: {made.to_public()}\n{made}\n"
-                    _write(identity_file, text.encode(), 0o600)
+                    write_atomically(identity_file, text.encode(), 0o600)
                 identity = _read_identity(identity_file)
-                _write(
+                write_atomically(
                     recipients, f"# {state.name}: first operator\n{identity.to_public()}\n".encode(), 0o644
                 )
         return cls.open(state)
@@ -211,7 +211,9 @@ class Ledger:
                 return
             self._encrypt_all((*self.recipients, recipient))
             file = self._directory / "recipients"
-            _write(file, f"{file.read_text().rstrip()}\n# {who.strip()}\n{recipient}\n".encode(), 0o644)
+            write_atomically(
+                file, f"{file.read_text().rstrip()}\n# {who.strip()}\n{recipient}\n".encode(), 0o644
+            )
 
     def _ensure(self, name: str, kind: Kind) -> str:
         if self._path(name, ".age").is_file():
@@ -237,7 +239,7 @@ class Ledger:
             self._encrypt(name, kind, secret, self.recipients)
         public = _public_half(kind, secret, name)
         if public and not self._path(name, ".pub").exists():
-            _write(self._path(name, ".pub"), f"{public}\n".encode(), 0o644)
+            write_atomically(self._path(name, ".pub"), f"{public}\n".encode(), 0o644)
         return public
 
     def _read(self, name: str) -> tuple[Kind, bytes]:
@@ -289,7 +291,7 @@ class Ledger:
     def _encrypt(self, name: str, kind: Kind, secret: bytes, recipients: tuple[str, ...]) -> None:
         record = json.dumps({"name": name, "kind": kind.value, "secret": secret.decode()})
         sealed = pyrage.encrypt(record.encode(), [self._parse(text) for text in recipients])
-        _write(self._path(name, ".age"), sealed, 0o600)
+        write_atomically(self._path(name, ".age"), sealed, 0o600)
 
     def _encrypt_all(self, recipients: tuple[str, ...]) -> None:
         for path in self._files(".age"):
@@ -398,8 +400,8 @@ def _locked(directory: Path) -> Iterator[None]:
         yield
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Write all of it or nothing, on disk before the name points to it."""
+def write_atomically(path: Path, content: bytes, mode: int) -> None:
+    """Write all of it or nothing, on disk before the name points to it; its folder is made private."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

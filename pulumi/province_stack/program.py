@@ -62,7 +62,7 @@ def estate_args(environment: Environment, plan: Plan, image: HostImage) -> Estat
     incus = environment.incus
     return EstateArgs(
         province=plan.province,
-        endpoint=endpoint_of(environment),
+        endpoint=Endpoint.of(incus.endpoint, state_dir(environment.name) / "incus"),
         project=incus.project,
         pool=incus.pool,
         own_pool=incus.own_pool,
@@ -99,22 +99,4 @@ def estate_args(environment: Environment, plan: Plan, image: HostImage) -> Estat
             )
             for instance in instances(environment, plan)
         ),
-    )
-
-
-def endpoint_of(environment: Environment) -> Endpoint:
-    """Return where the environment's Incus answers.
-
-    For HTTPS the client certificate, its key and the cluster's certificate are files of the state
-    directory: `incus/client.crt`, `incus/client.key`, `incus/server.crt`.
-    """
-    address = environment.incus.endpoint
-    if not address.startswith("https://"):
-        return Endpoint(address=address)
-    files = state_dir(environment.name) / "incus"
-    return Endpoint(
-        address=address,
-        certificate=str(files / "client.crt"),
-        key=str(files / "client.key"),
-        server_certificate=str(files / "server.crt"),
     )

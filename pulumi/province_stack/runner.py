@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 
 from pulumi import automation
 from pulumi.automation import errors, events
-from pulumi.automation._stack import ImportResource  # not among the names that the package gives out
 
 from province.ledger import STACK_PASSPHRASE, Kind, Ledger, state_dir
 from province.problems import Problem, ProblemsFoundError
@@ -134,24 +133,49 @@ class Stack:
         self._open().workspace.remove_stack(self._name)
         return summary
 
-    def import_object(self, token: str, name: str, resource_id: str, parent: str = "") -> Summary:
-        """Take an object that exists into the stack under `name`; the next `up` marks it as ours.
+    def import_object(self, token: str, name: str, resource_id: str, parent: str) -> Summary:
+        """Take an object that exists into the stack, and read it; the next `up` makes it what is planned.
 
-        `token` is the type (`incus:index:Instance`), `resource_id` as in the provider
-        (`<project>/<name>`), `parent` the URN of the component it belongs to.
+        `token` is the type (`incus:index:Instance`), `name` the resource's, `resource_id` as in the
+        provider (`<project>/<name>`), `parent` the URN of the component it belongs to, which the run
+        that was refused has made. Written into the state through `pulumi stack import`: `pulumi
+        import` itself would want the language plugin, which only the official CLI brings.
         """
-        resource = ImportResource(type=token, name=name, id=resource_id, provider="provider")
-        table = {"provider": self._provider_urn()}
-        if parent:
-            resource["parent"] = "parent"
-            table["parent"] = parent
-
-        def work(stack: automation.Stack, watch: Callable[[events.EngineEvent], None]) -> None:
-            del watch
-            stack.import_resources(resources=[resource], name_table=table, protect=False, generate_code=False)
-
-        summary = self._run("import", work)
-        return Summary(operations={"import": 1}, unchanged=0, seconds=summary.seconds)
+        inner = parent.split("::")[2]
+        urn = f"urn:pulumi:{self._name}::{PROJECT}::{inner}${token}::{name}"
+        known = {resource["urn"]: resource for resource in self.resources()}
+        provider = next((r for r in known.values() if r["type"] == "pulumi:providers:incus"), None)
+        if provider is None or parent not in known or urn in known:
+            raise _stop(
+                "STK-003",
+                f"stack {self._name}",
+                "the resource in the stack already" if urn in known else f"no {parent} in the stack",
+                "a component that was brought up, without the resource",
+                "Run up first: it names what it refuses. Then import that.",
+            )
+        entry = {
+            "urn": urn,
+            "custom": True,
+            "id": resource_id,
+            "type": token,
+            "inputs": {},
+            "outputs": {},
+            "parent": parent,
+            "provider": f"{provider['urn']}::{provider['id']}",
+        }
+        stack = self._open()
+        self._heal(stack)
+        self._rewrite(stack, lambda latest: {**latest, "resources": [*latest["resources"], entry]})
+        read = self.refresh()
+        if urn not in {resource["urn"] for resource in self.resources()}:
+            raise _stop(
+                "STK-004",
+                f"stack {self._name}",
+                f"nothing in Incus under {resource_id}",
+                "an object that exists",
+                "Check project and name: incus list --all-projects.",
+            )
+        return Summary(operations={"import": 1}, unchanged=0, seconds=read.seconds)
 
     def exists(self) -> bool:
         """Say whether the backend has a state of this stack."""
@@ -221,9 +245,13 @@ class Stack:
         pending = self._pending()
         if pending:
             self._progress(f"clearing {len(pending)} operations that a killed run left: {', '.join(pending)}")
-            exported = stack.export_stack()
-            kept = {**(exported.deployment or {}), "pending_operations": []}
-            stack.import_stack(automation.Deployment(version=exported.version, deployment=kept))
+            self._rewrite(stack, lambda latest: {**latest, "pending_operations": []})
+
+    def _rewrite(self, stack: automation.Stack, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Change the checkpoint, through the engine: it checks what it is given."""
+        exported = stack.export_stack()
+        latest = change(dict(exported.deployment or {}))
+        stack.import_stack(automation.Deployment(version=exported.version, deployment=latest))
 
     def _pending(self) -> list[str]:
         if not self.exists():
@@ -266,18 +294,6 @@ class Stack:
 
     def _checkpoint(self) -> Path:
         return self._folder / ".pulumi" / "stacks" / PROJECT / f"{self._name}.json"
-
-    def _provider_urn(self) -> str:
-        for resource in self.resources():
-            if resource["type"] == "pulumi:providers:incus":
-                return str(resource["urn"])
-        raise _stop(
-            "STK-003",
-            str(self._folder),
-            "a stack without a provider",
-            "a stack that was brought up once",
-            "Run up first, then import.",
-        )
 
 
 @dataclass(slots=True)
