@@ -19,7 +19,8 @@ class Rule:
     Empty means any. `sources`/`destinations` are merged prefixes of one family; `ports` are single
     numbers and (first, last) pairs written `first-last`; `verdict` is accept, drop, reject, jump X or
     "" (a rule that only logs or counts). `other` holds matches this reader does not name (ct state, limit,
-    icmp types), as compact JSON, so that two rules that differ in them are never equal.
+    icmp types), as compact JSON, so that two rules that differ in them are never equal. `packets` is what
+    the rule's counter shows, None without one; `counter` its name, "" for one of the rule's own.
     """
 
     chain: str
@@ -33,6 +34,7 @@ class Rule:
     sources: tuple[str, ...] = ()
     destinations: tuple[str, ...] = ()
     other: tuple[str, ...] = ()
+    counter: str = ""
     packets: int | None = None
 
 
@@ -63,9 +65,13 @@ class Table:
         raise KeyError(f"no chain {name} in {self.name}: {', '.join(chain.name for chain in self.chains)}")
 
     def dropped(self, name: str) -> int:
-        """Packets that the chain, and those that it jumps to, dropped or refused by counted rules."""
-        verdicts = ("drop", "reject")
-        return sum(rule.packets or 0 for rule in self.walk(name) if rule.verdict in verdicts)
+        """Packets that the chain, and those that it jumps to, dropped or refused by counted rules.
+
+        Rules may share a named counter; it counts once.
+        """
+        counted = [rule for rule in self.walk(name) if rule.verdict in ("drop", "reject")]
+        named = {rule.counter: rule.packets or 0 for rule in counted if rule.counter}
+        return sum(named.values()) + sum(rule.packets or 0 for rule in counted if not rule.counter)
 
     def walk(self, name: str) -> Iterator[Rule]:
         """The rules of a chain in order, each jump followed by the rules it leads to."""
@@ -131,6 +137,7 @@ def _rule(item: Mapping[str, Any], sets: Mapping[str, Any], counters: Mapping[st
             if not _match(value, sets, found):
                 other.append(json.dumps(value, sort_keys=True, separators=(",", ":")))
         elif kind == "counter":
+            found["counter"] = value if isinstance(value, str) else ""
             found["packets"] = counters[value] if isinstance(value, str) else int(value["packets"])
         elif kind in VERDICTS:
             found["verdict"] = kind
@@ -172,6 +179,9 @@ def _match(match: Mapping[str, Any], sets: Mapping[str, Any], found: dict[str, A
             found["protocol"] = (protocol,)
         found["ports"] = tuple(sorted(map(_port, values), key=lambda port: int(port.split("-")[0])))
         return True
+    if (protocol, name) in (("icmp", "type"), ("icmpv6", "type")):
+        found["family"], found["protocol"] = (4, ("icmp",)) if protocol == "icmp" else (6, ("ipv6-icmp",))
+        return False  # which types stays in `other`
     if (protocol, name) in (("ip", "protocol"), ("ip6", "nexthdr")):
         found["family"] = 4 if protocol == "ip" else 6
         found["protocol"] = tuple(sorted(map(str, values)))

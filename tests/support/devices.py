@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPAddress
 
 from province.hosts import networks
 from province.plan.model import Segment
@@ -61,7 +61,7 @@ def stranger(
             *inside,
             "addr",
             "add",
-            str(IPNetwork((address4.value, segment.network4.prefixlen), 4)),
+            f"{address4}/{segment.network4.prefixlen}",
             "dev",
             DEVICE,
         ],

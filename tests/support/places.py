@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import paramiko
 import testinfra.backend.paramiko
@@ -63,7 +63,7 @@ def source(program: str) -> str:
 class _Process:
     """A program under way, by its streams."""
 
-    def __init__(self, where: str, stdin: IO[Any], stdout: IO[Any], stderr: IO[Any]) -> None:
+    def __init__(self, where: str, stdin: Any, stdout: Any, stderr: Any) -> None:
         self.where, self.stdin, self.stdout, self.stderr = where, stdin, stdout, stderr
 
     def line(self) -> Any:
@@ -84,14 +84,14 @@ class _Channel(_Process):
     """The same over SSH, where closing standard input is a message of its own."""
 
     def close_input(self) -> None:
-        self.stdin.channel.shutdown_write()  # type: ignore[attr-defined]
+        self.stdin.channel.shutdown_write()
 
 
 def _text(raw: str | bytes) -> str:
     return raw if isinstance(raw, str) else raw.decode(errors="replace")
 
 
-class VerifiedBackend(testinfra.backend.paramiko.ParamikoBackend):
+class VerifiedBackend(testinfra.backend.paramiko.ParamikoBackend):  # type: ignore[misc]  # it has no types
     """Testinfra's paramiko backend, on a connection whose host key was checked."""
 
     def __init__(self, machine: Machine) -> None:
@@ -99,7 +99,7 @@ class VerifiedBackend(testinfra.backend.paramiko.ParamikoBackend):
         self._machine = machine
 
     @property
-    def client(self) -> paramiko.SSHClient:  # type: ignore[override]
+    def client(self) -> paramiko.SSHClient:
         """The machine's connection."""
         return self._machine.client
 

@@ -2,7 +2,7 @@
 
 Standard input: one line of JSON, a list of questions
 `{id, protocol: tcp|udp, address, port, device, source, transparent, payload, until, timeout}`;
-`payload` is hex; `until` is connect (a TCP handshake is answer enough), first (the first bytes) or close (all).
+`payload` is hex; `until` is connect (a TCP handshake is enough), first (the first bytes) or close (all).
 `transparent` allows a source that this host does not have (CAP_NET_ADMIN): a packet that lies.
 Standard output: JSON `{id: {outcome, payload, error}}`; outcome is open, refused, unreachable or timeout.
 """

@@ -1,0 +1,120 @@
+"""Base: each host is what was planned, has what was planned, and is nobody's twin."""
+
+from __future__ import annotations
+
+import pytest
+from netaddr import IPNetwork
+
+from tests.support import environment
+from tests.support.eventually import eventually
+from tests.support.state import state
+
+HOSTS = environment.ours()
+# Static by nature, whatever the plan says about the host: DHCP and RA clients hold what they are given.
+DYNAMIC = "dynamic"
+
+
+@pytest.mark.requirement("tcvn-14423/5.2.2.1-register", "tcvn-14423/5.12.2.2b-zones")
+@pytest.mark.parametrize("host", HOSTS)
+def test_addresses_are_exactly_the_planned_ones(host: str) -> None:
+    """An address that was not planned is in no zone, and no rule speaks of it."""
+    facts = environment.facts(host)
+    wanted = {
+        (interface["name"], address)
+        for interface in facts["interfaces"]
+        if interface["method"] != DYNAMIC
+        for address in [*interface["addresses"], *interface["vips"]]
+    }
+    wanted |= {(tunnel["name"], address) for tunnel in facts["wireguard"] for address in tunnel["addresses"]}
+    leased = {interface["name"] for interface in facts["interfaces"] if interface["method"] == DYNAMIC}
+    found = {
+        (entry.interface, entry.address)
+        for entry in state(host).addresses
+        if entry.scope == "global" and entry.interface not in leased
+    }
+    assert _normal(found) == _normal(wanted)
+
+
+@pytest.mark.requirement("tcvn-14423/5.12.2.2b-zones")
+@pytest.mark.parametrize("host", HOSTS)
+def test_every_interface_is_in_one_zone(host: str) -> None:
+    """An interface that no zone claims would be outside the matrix of flows."""
+    facts = environment.facts(host)
+    zones = {interface["name"]: interface["zone"] for interface in facts["interfaces"]}
+    zones |= {tunnel["name"]: "internal" for tunnel in facts["wireguard"]}
+    found = {entry.interface for entry in state(host).addresses if entry.interface != "lo"}
+    # Container bridges are inside the host: what leaves them leaves by one of its interfaces.
+    assert {name for name in found if not name.startswith(("pod-", "veth"))} <= set(zones)
+
+
+def test_no_two_hosts_share_a_machine_id_or_a_host_key() -> None:
+    """An image that carries either makes every host of the province the same host."""
+    for what in ("machine_id", "host_key"):
+        values = {host: state(host).said[what].checked().strip() for host in HOSTS}
+        assert all(values.values())
+        assert len(set(values.values())) == len(HOSTS), values
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_no_unit_has_failed(host: str) -> None:
+    """Nothing is on a list of exceptions."""
+    assert [unit.name for unit in state(host).units if unit.active == "failed"] == []
+
+
+@pytest.mark.requirement("tcvn-14423/5.5.2.1d-unused-services", "tcvn-14423/5.5.2.1b-safe-protocols")
+@pytest.mark.parametrize("host", HOSTS)
+def test_listening_sockets_are_exactly_the_planned_services(host: str) -> None:
+    """Whatever listens beyond this is a service that nobody declared; what is missing is an outage."""
+    facts = environment.facts(host)
+    wanted = {
+        (rule["protocol"], port) for rule in facts["firewall"]["input"] for port in rule["ports"] if port
+    } | {("tcp", 22)}
+    wanted |= {("udp", 67) for _ in facts.get("dhcp", [])}
+    wanted |= {("udp", tunnel["listen_port"]) for tunnel in facts["wireguard"] if tunnel["listen_port"]}
+    found = {
+        (listener.protocol, listener.port): listener.process
+        for listener in state(host).listeners
+        if not listener.loopback and listener.process not in _dialling(host)
+    }
+    assert set(found) == wanted, f"on {host}: {found}"
+
+
+def _dialling(host: str) -> set[str]:
+    """Programs whose open UDP socket is their own side of a conversation, not a service."""
+    facts = environment.facts(host)
+    programs = set()
+    if any(not tunnel["listen_port"] for tunnel in facts["wireguard"]):
+        programs.add("wireguard-go")
+    if any(interface["method"] == DYNAMIC for interface in facts["interfaces"]):
+        programs.add("systemd-network")
+    return programs
+
+
+def _normal(entries: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    return {(name, str(IPNetwork(address))) for name, address in entries}
+
+
+@pytest.mark.requirement("tcvn-14423/5.8.2.1-time")
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_clock_follows_the_centre(host: str) -> None:
+    """Logs of two hosts can be laid side by side only when their clocks agree."""
+
+    def synchronised() -> bool:
+        tracking = state(host, fresh=True).tracking
+        assert tracking.synchronised, tracking
+        return True
+
+    tracking = state(host).tracking
+    if not tracking.synchronised:
+        eventually(synchronised, within=60, every=3)
+    assert abs(state(host).tracking.offset) < 1
+
+
+@pytest.mark.requirement("tcvn-14423/5.3.2.2-own-source", "tcvn-14423/5.7.2.2-patch-server")
+@pytest.mark.parametrize("host", HOSTS)
+def test_packages_come_from_the_centres_mirror_only(host: str) -> None:
+    """What apt would really ask, after all its configuration is read."""
+    mirror = environment.facts(host)["mirror_url"].removeprefix("http://")
+    sites = state(host).said["apt_uris"].checked().split()
+    assert sites
+    assert {site.removeprefix("http://").split("/")[0] for site in sites} == {mirror}

@@ -1,0 +1,156 @@
+"""Naming: every planned name is answered, nothing else is, and nobody is served who should not be."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pytest
+from netaddr import IPAddress, IPNetwork
+
+from province.observe import dns, ntp
+from province.plan.model import Plan
+from tests.support import environment
+from tests.support.devices import DEVICE, stranger
+from tests.support.names import ask_names, code, data
+from tests.support.places import Place, machine
+from tests.support.probes import Outcome, Question, questions
+
+RESOLVER = environment.only("resolver")
+AUTHORITY = environment.only("ns")
+
+
+def service_addresses(host: str) -> list[str]:
+    """Addresses of a host outside management, IPv4 first."""
+    interfaces = [
+        interface for interface in environment.planned(host).interfaces if interface.zone != "management"
+    ]
+    return [str(address.ip) for interface in interfaces for address in interface.addresses]
+
+
+def test_every_planned_record_is_answered_with_the_planned_data(plan: Plan) -> None:
+    """All zones, all records, asked of the authoritative server from the resolver, in one round trip."""
+    wanted: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for zone in plan.dns_zones:
+        for record in zone.records:
+            wanted[record.name.lower(), record.type].add(_normal(record.type, record.data))
+    assert len(wanted) > len(plan.units), "fewer records than units: the plan has lost its zones"
+    heard = ask_names(machine(RESOLVER), service_addresses(AUTHORITY)[0], wanted, recursion=False)
+    wrong = {
+        key: (code(heard[key]), sorted(found), sorted(values))
+        for key, values in wanted.items()
+        if (found := {_normal(key[1], value) for value in data(heard[key], key[1])}) != values
+    }
+    assert not wrong, f"{len(wrong)} of {len(wanted)} records, first: {dict(list(wrong.items())[:5])}"
+
+
+@pytest.mark.parametrize("protocol", ["udp", "tcp"])
+@pytest.mark.parametrize("address", service_addresses(AUTHORITY))
+def test_the_authority_answers_for_itself_and_refuses_to_recurse(
+    address: str, protocol: str, plan: Plan
+) -> None:
+    """An authoritative server that recurses can be turned against others."""
+    unknown = f"no-such-host.{plan.domain}."
+    asked = [(f"{plan.domain}.", "SOA"), (unknown, "A"), ("example.org.", "A")]
+    heard = ask_names(machine(RESOLVER), address, asked, protocol=protocol)
+    own = heard[asked[0]]
+    assert isinstance(own, dns.Response)
+    assert own.authoritative
+    assert not own.recursion
+    assert code(heard[unknown, "A"]) == "NXDOMAIN"
+    assert code(heard["example.org.", "A"]) == "REFUSED"
+
+
+def test_only_the_resolvers_may_ask_the_authority(plan: Plan) -> None:
+    """Everybody else asks a resolver; the flow list says so, and the edge enforces it."""
+    host = environment.only("app")
+    asked = [(f"{plan.domain}.", "SOA")]
+    for address in service_addresses(AUTHORITY):
+        assert ask_names(machine(host), address, asked, timeout=1)[asked[0]] is Outcome.TIMEOUT
+
+
+@pytest.mark.parametrize("protocol", ["udp", "tcp"])
+@pytest.mark.parametrize("address", service_addresses(RESOLVER))
+def test_the_resolver_knows_our_names_forward_and_reverse(address: str, protocol: str, plan: Plan) -> None:
+    """Asked from a host that may: each built host's name gives its addresses, which give the name back."""
+    asker = environment.only("app")
+    hosts = [environment.planned(host) for host in environment.ours()]
+    forward = [(f"{host.fqdn}.", kind) for host in hosts for kind in ("A", "AAAA")]
+    zones = {record for zone in plan.dns_zones for record in ((r.name.lower(), r.type) for r in zone.records)}
+    asked = [key for key in forward if key in zones]
+    assert asked
+    heard = ask_names(machine(asker), address, asked, protocol=protocol)
+    silent = {key: code(answer) for key, answer in heard.items() if not data(answer, key[1])}
+    assert silent == {}
+    back = {
+        (IPAddress(value).reverse_dns, "PTR"): key[0]
+        for key, answer in heard.items()
+        for value in data(answer, key[1])
+    }
+    returned = ask_names(machine(asker), address, back, protocol=protocol)
+    assert {key: data(answer, "PTR") for key, answer in returned.items()} == {
+        key: (name,) for key, name in back.items()
+    }
+
+
+def test_a_name_that_nobody_planned_does_not_exist(plan: Plan) -> None:
+    """NXDOMAIN through the resolver, not an answer of its own making."""
+    name = (f"no-such-host.{plan.domain}.", "AAAA")
+    heard = ask_names(machine(environment.only("app")), service_addresses(RESOLVER)[0], [name])
+    assert code(heard[name]) == "NXDOMAIN"
+
+
+@pytest.fixture(scope="module")
+def guest() -> Iterator[Place]:
+    """A device in the guest network of the first built unit."""
+    unit = environment.unit(environment.facts(environment.only("unit_gateway"))["unit"])
+    segment = next(segment for segment in unit.segments if segment.zone == "wireless")
+    with stranger(segment) as device:
+        yield device
+
+
+def test_the_resolver_does_not_answer_a_guest_network(guest: Place, plan: Plan) -> None:
+    """Guests are not served by the centre, whatever address they ask."""
+    asked = [(f"{plan.domain}.", "SOA")]
+    for address in service_addresses(RESOLVER):
+        assert ask_names(guest, address, asked, device=DEVICE, timeout=1)[asked[0]] is not Outcome.OPEN
+        assert code(ask_names(guest, address, asked, device=DEVICE, timeout=1)[asked[0]]) in (
+            "timeout",
+            "refused",
+        )
+
+
+def test_the_resolver_refuses_who_is_not_on_its_own_list() -> None:
+    """The second lock: asked over loopback from an address that it does not serve, it says so."""
+    allowed = [IPNetwork(entry) for entry in environment.facts(RESOLVER)["dns_allow"]]
+    stranger_address = "127.66.66.66"
+    assert not any(IPAddress(stranger_address) in network for network in allowed if network.version == 4)
+    question = Question(
+        protocol="udp",
+        address=service_addresses(RESOLVER)[0],
+        port=53,
+        source=stranger_address,
+        payload=dns.question("example.org.", "A"),
+    )
+    (answer,) = questions(machine(RESOLVER), [question])
+    assert answer.outcome is Outcome.TIMEOUT or dns.response(answer.payload).code == "REFUSED"
+
+
+@pytest.mark.requirement("tcvn-14423/5.8.2.1-time")
+@pytest.mark.parametrize("host", [host for host in environment.in_group("centre") if host != RESOLVER])
+def test_the_time_server_gives_the_time_to_centre_hosts(
+    host: str,
+) -> None:
+    """Both families; the answer is one that a client may follow."""
+    servers = [
+        str(a) for a in (*environment.service("ntp").addresses4, *environment.service("ntp").addresses6)
+    ]
+    assert servers
+    asked = [Question(protocol="udp", address=server, port=123, payload=ntp.request()) for server in servers]
+    for answer in questions(machine(host), asked):
+        assert answer.outcome is Outcome.OPEN, answer
+        assert ntp.reply(answer.payload).usable
+
+
+def _normal(kind: str, value: str) -> str:
+    return str(IPAddress(value)) if kind in ("A", "AAAA") else value.lower()

@@ -1,0 +1,184 @@
+"""Network: what each host lets through is what was planned, no more and no less."""
+
+from __future__ import annotations
+
+import pytest
+from netaddr import IPAddress, IPNetwork
+
+from province.plan.model import Segment
+from tests.support import environment, expected
+from tests.support.devices import DEVICE, stranger
+from tests.support.guards import dropping, permitted
+from tests.support.places import machine
+from tests.support.probes import Listener, Outcome, Question, listening, questions
+from tests.support.state import state
+
+HOSTS = environment.ours()
+EDGE = environment.only("edge")
+
+
+@pytest.mark.requirement("tcvn-14423/5.5.2.1c-host-firewall", "tcvn-14423/5.12.2.2b-matrix")
+@pytest.mark.parametrize("host", HOSTS)
+def test_ruleset_is_exactly_the_planned_one(host: str) -> None:
+    """A rule nobody planned is an open door; a missing one is an outage. Both fail here."""
+    wanted = expected.planned(environment.facts(host)["firewall"])
+    found = expected.loaded(state(host).ruleset)
+    assert wanted, f"{host} has no flow at all: this check would pass by absence"
+    extra, missing = sorted(map(str, found - wanted)), sorted(map(str, wanted - found))
+    assert not extra, "open without a plan:\n" + "\n".join(extra)
+    assert not missing, "planned, not open:\n" + "\n".join(missing)
+
+
+@pytest.mark.requirement("tcvn-14423/5.5.2.1c-host-firewall")
+@pytest.mark.parametrize("host", HOSTS)
+def test_what_no_rule_names_is_dropped_and_counted(host: str) -> None:
+    """Policy drop in all three directions, and a counter before it, so that drops can be seen."""
+    ruleset = state(host).ruleset
+    for name in expected.CHAINS:
+        chain = ruleset.chain(name)
+        assert (chain.hook, chain.policy) == (name, "drop")
+        assert chain.rules[-1].verdict in ("drop", "reject")
+        assert chain.rules[-1].packets is not None
+        assert chain.rules[-1].comment == "drop"
+
+
+@pytest.mark.requirement("tcvn-14423/5.12.2.2b-matrix")
+def test_the_base_is_the_same_on_every_host() -> None:
+    """What no flow can take away is short, and nobody adds to it on one host."""
+    bases = {host: expected.base(state(host).ruleset) for host in HOSTS}
+    common = set.intersection(*bases.values())
+    beyond = {host: sorted(found - common) for host, found in bases.items() if found - common}
+    # Only hosts that take or give addresses speak DHCP and router advertisements.
+    allowed = {host for host in HOSTS if environment.facts(host)["unit"]}
+    assert set(beyond) <= allowed, beyond
+    assert ("input", "base: management ssh") in common
+
+
+@pytest.mark.requirement("tcvn-14423/5.12.2.4-in-and-out", "tcvn-14423/5.12.2.2b-matrix")
+@pytest.mark.parametrize("host", environment.in_group("centre"))
+def test_a_centre_host_reaches_no_neighbour_but_for_planned_flows(host: str) -> None:
+    """Every service port on every other host of the centre is tried; only planned ones come through.
+
+    What must be refused is refused by the host's own output chain, which counts it.
+    """
+    me = environment.facts(host)
+    ports = sorted({(port.protocol, port.number) for flow in environment.plan().flows for port in flow.ports})
+    sources = [
+        (entry["name"], IPNetwork(address)) for entry in me["interfaces"] for address in entry["addresses"]
+    ]
+    asked: list[Question] = []
+    for other in environment.in_group("centre"):
+        for interface in environment.planned(other).interfaces:
+            if other == host or interface.zone == "management":
+                continue
+            for target in interface.addresses:
+                for protocol, port in ports:
+                    by_flow = [
+                        flow
+                        for _name, source in sources
+                        if source.version == target.version
+                        for flow in permitted(source.ip, target.ip, protocol, port)
+                    ]
+                    if protocol in ("tcp", "udp") and not by_flow:
+                        asked.append(
+                            Question(
+                                protocol=protocol, address=str(target.ip), port=port, timeout=0.5, about=other
+                            )
+                        )
+    with dropping(host, "output") as rise:
+        answers = questions(machine(host), asked)
+    assert [str(answer.question) for answer in answers if answer.outcome is Outcome.OPEN] == []
+    assert rise.packets >= len(asked), (
+        f"{rise}, {len(asked)} asked: some were refused elsewhere, or not at all"
+    )
+
+
+def _free(segment_id: str) -> Segment:
+    return next(segment for segment in environment.plan().segments if segment.id == segment_id)
+
+
+@pytest.mark.requirement("tcvn-14423/5.12.2.2b-matrix", "tcvn-14423/5.12.2.5-admin-addresses")
+@pytest.mark.parametrize("segment", ["centre/dmz", "centre/srv", "centre/trans"])
+def test_a_foreign_device_in_the_centre_gets_past_the_edge_nowhere(segment: str) -> None:
+    """A device without a firewall of its own: here the edge has to refuse, and listeners wait behind it."""
+    here = _free(segment)
+    targets = {
+        host: [
+            (interface.name, str(address.ip))
+            for interface in environment.planned(host).interfaces
+            if interface.zone not in ("management", "border") and interface.segment != segment
+            for address in interface.addresses
+        ]
+        for host in ("app-1", "resolver-1", "ns-1")
+        if host in environment.in_group("centre")
+    }
+    with stranger(here) as device:
+        asked = [
+            Question(protocol="tcp", address=address, port=port, device=DEVICE, timeout=1, about=host)
+            for host, addresses in targets.items()
+            for _name, address in addresses
+            for port in (22, 80, 3142)
+            if not permitted(IPAddress(here.network4[-2]), IPAddress(address), "tcp", port)
+        ]
+        with dropping(EDGE, "forward") as rise:
+            answers = questions(device, asked)
+    assert [str(answer.question) for answer in answers if answer.outcome is Outcome.OPEN] == []
+    assert rise.packets >= len(asked)
+
+
+@pytest.mark.requirement("tcvn-14423/5.12.2.5-admin-addresses", "tcvn-14423/5.12.2.2b-matrix")
+def test_the_management_network_is_not_a_way_around() -> None:
+    """A device that routes by a host's management address gets nowhere: hosts do not forward it."""
+    management = _free("centre/mgmt")
+    gateway = IPNetwork(environment.facts(EDGE)["management"]["address4"]).ip
+    resolver = environment.only("resolver")
+    target = next(
+        address.ip
+        for interface in environment.planned(resolver).interfaces
+        if interface.zone == "servers"
+        for address in interface.addresses
+        if address.version == 4
+    )
+    with (
+        stranger(management, gateway4=gateway) as device,
+        listening(machine(resolver), [Listener("tcp", str(target), 8022)]) as guests,
+        dropping(EDGE, "forward") as rise,
+    ):
+        (answer,) = questions(
+            device, [Question(protocol="tcp", address=str(target), port=8022, device=DEVICE)]
+        )
+    assert answer.outcome is Outcome.TIMEOUT
+    assert guests.from_address(management.network4[-2]) == []
+    assert rise.packets >= 1
+
+
+@pytest.mark.requirement("tcvn-14423/5.12.2.5-admin-addresses")
+@pytest.mark.parametrize("host", HOSTS)
+def test_management_has_no_way_out(host: str) -> None:
+    """No default route, no rule that forwards from or to it, no route beyond the planned ones."""
+    facts = environment.facts(host)
+    interface = facts["management"]["interface"]
+    by_management = {route.destination for route in state(host).routes if route.interface == interface}
+    connected = {str(IPNetwork(facts["management"][key]).cidr) for key in ("address4", "address6")}
+    local = {"fe80::/64", "ff00::/8"}
+    planned = {
+        str(IPNetwork(route)).removesuffix("/32").removesuffix("/128") for route in facts["management_routes"]
+    }
+    assert "default" not in by_management
+    assert by_management - local <= connected | planned | set(facts["management_routes"])
+    forwarding = [
+        rule
+        for rule in state(host).ruleset.walk("forward")
+        if rule.verdict == "accept" and interface in (*rule.interface_in, *rule.interface_out)
+    ]
+    assert forwarding == []
+
+
+@pytest.mark.parametrize("host", [host for host in HOSTS if not environment.facts(host).get("published")])
+def test_only_planned_routers_forward(host: str) -> None:
+    """A host that forwards without being a router is a way around the edge.
+
+    Hosts of containers forward to their own containers; there the forward chain is what refuses.
+    """
+    wanted = "1" if environment.facts(host)["forwards"] else "0"
+    assert state(host).said["forwarding"].checked().split() == [wanted, wanted]
