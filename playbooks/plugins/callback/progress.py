@@ -80,6 +80,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # ansible-core has no 
         self._layer = ""
         self._layers: list[str] = []
         self._task = ""
+        self._checks_arguments = False
         self._hosts: list[str] = []
         self._answered: dict[str, str] = {}
         self._changes: dict[str, list[str]] = {}
@@ -124,6 +125,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # ansible-core has no 
         """Begin the line of a task."""
         self._finish_task()
         self._task = task.get_name().strip()
+        self._checks_arguments = task.action.endswith("validate_argument_spec")
         self._task_started = time.monotonic()
         self._answered = {}
         self._changes = {}
@@ -242,7 +244,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # ansible-core has no 
         counts = Counter(answer for answer in self._answered.values() if answer)
         words = [f"{counts[word]} {word}" for word in ("changed", "failed", "unreachable") if counts[word]]
         hosts = f"{len(self._answered)} host{'s' if len(self._answered) != 1 else ''}"
-        if set(counts) != {"skipped"} and counts:
+        # That arguments are what a role declares is checked on the controller and is no news.
+        silent = self._checks_arguments and set(counts) <= {"ok"}
+        if set(counts) != {"skipped"} and counts and not silent:
             summary = ", ".join([hosts, *words, f"{took:.1f} s"])
             self._show(f"{self._clock()} {self._layer}: {self._task} ({summary}){self._left()}")
             for host, sentences in sorted(self._changes.items()):

@@ -998,23 +998,24 @@ class Tree:
             )  # a start limit reached earlier is not this run's
         # Until the new state is recorded, an interruption must not leave the old record standing.
         self.record_path(name).unlink(missing_ok=True)
+        begun = time.time()
         done = self.call(["systemctl", verb, "--", name], seconds=180)
         now: Mapping[str, str] = self.show([name])[name]
         if done.status == 0 and now.get("Type") in ("simple", "exec", "forking", "dbus"):
             now = self.watch_it_stay(name)
         if done.status != 0 or now["ActiveState"] == "failed" or now["SubState"] == "auto-restart":
-            asked = ["journalctl", "--no-pager", "--output=cat", f"--lines={OUTPUT_LINES}"]
-            if now.get("InvocationID") and verb != "reload":
-                asked.append(f"_SYSTEMD_INVOCATION_ID={now['InvocationID']}")
-            else:
-                asked.append(f"--unit={name}")
-            journal = self.call(asked).stdout.strip()
             raise TreeError(
-                f"{name} did not {verb}: {done.output.strip()}\nIts last words:\n{journal or '(none)'}"
+                f"{name} did not {verb}: {done.output.strip()}\nIts last words:\n{self.journal(name, begun)}"
             )
         self.write_record(name, now.get("InvocationID", ""), hashes)
         if unit["confirm"]:
             self.outcome.confirm.append(unit["confirm"])
+
+    def journal(self, name: str, since: float) -> str:
+        """What a unit, and systemd of it, has written since a time."""
+        self.call(["journalctl", "--sync"])
+        asked = ["journalctl", "--no-pager", "--output=cat", f"--unit={name}", f"--since=@{since:.3f}"]
+        return self.call([*asked, f"--lines={OUTPUT_LINES}"]).stdout.strip() or "(none)"
 
     def watch_it_stay(self, name: str) -> Mapping[str, str]:
         """Half a second's look at a unit that says "started" before it has read its configuration."""

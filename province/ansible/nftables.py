@@ -1,0 +1,76 @@
+"""Rules of nftables from planned flows.
+
+A rule is what `province.hosts` gives for one host: `flow`, `protocol` (tcp, udp, icmp), `ports`, and as far
+as they narrow it `in`, `out` (interface names), `source4`, `source6`, `destination4`, `destination6`
+(prefixes).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+COMMENT_LIMIT = 120  # nft refuses comments above 128 bytes
+
+
+def name(text: str) -> str:
+    """A name that nft takes for an object: letters, digits and underscores."""
+    return re.sub(r"[^A-Za-z0-9]", "_", text)
+
+
+def counter_name(flow: str) -> str:
+    """The name of a flow's counter."""
+    return f"flow_{name(flow)}"
+
+
+def set_of(values: Iterable[object]) -> str:
+    """An anonymous set, or the value itself when it is only one."""
+    words = [str(value) for value in values]
+    return words[0] if len(words) == 1 else "{ " + ", ".join(words) + " }"
+
+
+def statements(rule: Mapping[str, Any]) -> list[str]:
+    """The nft rules that allow one planned rule, one for each address family that it names.
+
+    A rule without any address is for both families. As soon as one address is given, a family of which no
+    address is given is not meant: "from these IPv4 networks" must not read as "from any IPv6 address".
+    """
+    families = {"4": "ip", "6": "ip6"}
+    named = [family for family in families if rule.get(f"source{family}") or rule.get(f"destination{family}")]
+    interfaces = []
+    if rule.get("in"):
+        interfaces.append(f'iifname "{rule["in"]}"')
+    if rule.get("out"):
+        interfaces.append(f'oifname "{rule["out"]}"')
+    tail = f'counter name "{counter_name(rule["flow"])}" accept comment "{str(rule["flow"])[:COMMENT_LIMIT]}"'
+    found = []
+    for family in named or [""]:
+        addresses = []
+        for end, word in (("source", "saddr"), ("destination", "daddr")):
+            if family and rule.get(f"{end}{family}"):
+                addresses.append(f"{families[family]} {word} {set_of(rule[f'{end}{family}'])}")
+        found += [
+            " ".join([*interfaces, *addresses, service, tail])
+            for service in services(rule["protocol"], rule.get("ports") or [], family)
+        ]
+    return found
+
+
+def services(protocol: str, ports: Iterable[int], family: str) -> list[str]:
+    """The match on protocol and ports; echo requests stand for icmp, in the family or in both."""
+    if protocol == "icmp":
+        kinds = {"4": ["icmp type echo-request"], "6": ["icmpv6 type echo-request"]}
+        return kinds.get(family, [*kinds["4"], *kinds["6"]])
+    numbers = sorted(set(ports))
+    if not numbers:
+        return [f"meta l4proto {protocol}"]
+    return [f"{protocol} dport {set_of(numbers)}"]
+
+
+def counters(rules: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names of the counters that these rules count in, each once."""
+    return sorted({counter_name(rule["flow"]) for rule in rules})
+
+
+FILTERS = {"nft_name": name, "nft_statements": statements, "nft_counters": counters}
