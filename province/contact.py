@@ -5,8 +5,8 @@ host keys are made inside the host and only their public halves come out, to be 
 authority of the ledger. The host gets the user authority's public key, its management address and its
 name. Afterwards:
 
-- OpenSSH (Ansible) knows hosts by certificate (`@cert-authority` in known_hosts), paramiko (the
-  checks) by the plain host keys beside it;
+- OpenSSH (Ansible) knows hosts by certificate (`known_authorities`), paramiko (the checks) by their
+  plain keys (`known_hosts`): paramiko refuses a file that holds a line `@cert-authority`;
 - the operator signs in with a certificate of 30 days, renewed by every run.
 
 The certificate's principal is `root`, and there is no other account for the operator: everything that
@@ -264,7 +264,8 @@ def contact(
 class Desk:
     """The controller's side: the authorities of the ledger, and the client's files in `ssh/`.
 
-    `ssh/id_ed25519` and its certificate (the operator's), `ssh/known_hosts`, `ssh/config`.
+    `ssh/id_ed25519` and its certificate (the operator's), `ssh/known_hosts`, `ssh/known_authorities`,
+    `ssh/config`.
     """
 
     def __init__(self, state: Path) -> None:
@@ -314,7 +315,7 @@ class Desk:
         """Return host → public key, as known_hosts has them; {} before the first contact."""
         path = self._folder / "known_hosts"
         lines = path.read_text().splitlines() if path.is_file() else []
-        words = [line.split() for line in lines if line and line[0] not in "#@"]
+        words = [line.split() for line in lines if line]
         return {names.split(",")[0]: f"{kind} {key}" for names, kind, key, *_ in words}
 
     def write_client_files(self, targets: Sequence[Target], keys: Mapping[str, str]) -> None:
@@ -332,8 +333,9 @@ class Desk:
         line = _line(certificate.sign(user_ca), OPERATOR_KEY)
         write(self._folder / "id_ed25519-cert.pub", line.encode(), 0o644)
         hosts = [f"{','.join(target.principals)} {_without_comment(keys[target.name])}" for target in known]
-        authority = f"@cert-authority * {_without_comment(self.host_authority)}"
-        write(self._folder / "known_hosts", "\n".join([*hosts, authority, ""]).encode(), 0o644)
+        authority = f"@cert-authority * {_without_comment(self.host_authority)}\n"
+        write(self._folder / "known_hosts", "\n".join([*hosts, ""]).encode(), 0o644)
+        write(self._folder / "known_authorities", authority.encode(), 0o644)
         write(self._folder / "config", self._config(known).encode(), 0o644)
 
     def _config(self, targets: Sequence[Target]) -> str:
@@ -347,7 +349,7 @@ Host *
     IdentityFile {self._folder}/id_ed25519
     CertificateFile {self._folder}/id_ed25519-cert.pub
     IdentitiesOnly yes
-    UserKnownHostsFile {self._folder}/known_hosts
+    UserKnownHostsFile {self._folder}/known_authorities
     GlobalKnownHostsFile /dev/null
     StrictHostKeyChecking yes
     UpdateHostKeys no
