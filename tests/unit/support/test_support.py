@@ -20,8 +20,7 @@ def free_port() -> int:
     """A port of loopback that nobody had a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    return port
+        return int(probe.getsockname()[1])
 
 
 def test_eventually_returns_the_first_truth() -> None:

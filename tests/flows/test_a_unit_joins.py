@@ -1,0 +1,200 @@
+"""A unit is added to the register: it shows in plan, stack and inventory, and touches few machines.
+
+The story is told on a copy: register, environment and keys are copied to a folder that is thrown away, and
+the unit is added there. The stack is previewed by the real engine against the living estate, and Ansible
+looks at the living hosts in check mode; neither changes anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from province.hosts import Environment, Host, built_hosts, instances, load_environment, networks, plan_for
+from province.lab.engine import engine_root
+from province.lab.image import cached_image
+from province.ledger import Ledger, state_dir
+from province.plan.model import Plan, PlannedUnit
+from tests.support import environment
+from tests.support.environment import ROOT
+
+JOINS = "xa-kiem-thu"
+SETTLED = environment.unit(environment.facts(environment.only("unit_gateway"))["unit"])
+
+
+@dataclass(frozen=True)
+class World:
+    """A register with an environment, and what follows from them."""
+
+    environment: Environment
+    plan: Plan
+    hosts: dict[str, Host]
+
+    @classmethod
+    def of(cls, file: Path) -> World:
+        """Read and plan."""
+        declared = load_environment(file)
+        plan = plan_for(declared)
+        return cls(declared, plan, {host.name: host for host in built_hosts(declared, plan)})
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Before and after, and where the copy is."""
+
+    before: World
+    after: World
+    declared: Path
+    state: Path
+
+    @property
+    def unit(self) -> PlannedUnit:
+        """The unit that joined."""
+        return next(unit for unit in self.after.plan.units if unit.id == JOINS)
+
+    @property
+    def new_hosts(self) -> set[str]:
+        """Hosts that are built for it."""
+        return set(self.after.hosts) - set(self.before.hosts)
+
+    @property
+    def told_otherwise(self) -> set[str]:
+        """Hosts that were there and whose facts are others now."""
+        return {
+            name for name, host in self.before.hosts.items() if host.facts() != self.after.hosts[name].facts()
+        }
+
+
+def _add(registers: Path, declared: Path) -> None:
+    """Write the unit into the copy: a record like that of a unit of its kind, with an index of its own."""
+    plan = environment.plan()
+    index = 1 + max(unit.index for unit in plan.units if unit.pool == SETTLED.pool)
+    for file in sorted(registers.rglob("*.yml")):
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        units = content.get("units") if isinstance(content, dict) else None
+        like = next((unit for unit in units or [] if unit["id"] == SETTLED.id), None)
+        if like is not None:
+            units.append({**like, "id": JOINS, "index": index, "code": "99999", "name": "Xã Kiểm Thử"})
+            file.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
+            break
+    else:
+        raise AssertionError(f"no file of {registers} holds {SETTLED.id}")
+    content = yaml.safe_load(declared.read_text(encoding="utf-8"))
+    content["units"].append(JOINS)
+    declared.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Joined]:
+    """The province with one unit more, in a folder of its own."""
+    before = World.of(environment.environment_file())
+    name = environment.name()
+    folder = tmp_path_factory.mktemp("province")
+    shutil.copytree(ROOT / "inventories", folder / "inventories", symlinks=True)
+    for linked in ("apps", "playbooks", "roles", "province"):
+        (folder / linked).symlink_to(ROOT / linked)
+    shutil.copytree(state_dir(name), folder / "state" / name, ignore=shutil.ignore_patterns("logs", "lock"))
+    declared = folder / "inventories" / name / "environment.yml"
+    _add(folder / "inventories" / "registers" / before.plan.province, declared)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROVINCE_STATE_DIR", str(folder / "state"))
+        ledger = Ledger.open(state_dir(name))
+        # The key pairs of its gateway are made as `make up` makes them, in the copy of the ledger.
+        ledger.ensure_for_hosts(_tunnel_ends(World.of(declared)))
+        yield Joined(before, World.of(declared), declared, folder / "state")
+
+
+def _tunnel_ends(world: World) -> list[str]:
+    return [name for name, host in world.hosts.items() if "wireguard" in host.planned.roles]
+
+
+def test_the_plan_has_one_unit_more_and_moved_nobody(joined: Joined) -> None:
+    """Addresses are arithmetic on the unit's own index: everybody else's stay."""
+    before, after = joined.before.plan, joined.after.plan
+    assert [unit for unit in after.units if unit.id != JOINS] == list(before.units)
+    assert [host for host in after.hosts if host.owner != JOINS] == list(before.hosts)
+    taken = [block for unit in before.units for block in (unit.prefix4, unit.prefix6)]
+    assert [block for block in taken if block in joined.unit.prefix4 or joined.unit.prefix4 in block] == []
+    assert [block for block in taken if block in joined.unit.prefix6 or joined.unit.prefix6 in block] == []
+    assert {peer.unit for peer in after.peers} - {peer.unit for peer in before.peers} == {JOINS}
+
+
+def test_the_stack_would_make_its_machines_and_networks_and_replace_nothing(joined: Joined) -> None:
+    """A preview by the real engine, on a copy of the stack's state, against the living estate."""
+    from province_stack.runner import Stack
+
+    def things(world: World) -> dict[str, Any]:
+        made = (*instances(world.environment, world.plan), *networks(world.environment, world.plan))
+        return {f"{type(thing).__name__} {thing.name}": thing for thing in made}
+
+    before, after = things(joined.before), things(joined.after)
+    created = set(after) - set(before)
+    updated = {name for name, thing in before.items() if after.get(name) != thing}
+    assert {f"Instance {host}" for host in joined.new_hosts} <= created
+    stack = Stack.of(joined.after.environment, joined.after.plan, cached_image(), engine=engine_root())
+    operations = dict(stack.preview().operations)
+    assert operations.pop("create") == len(created)
+    assert operations == ({"update": len(updated)} if updated else {})
+
+
+def test_the_inventory_has_its_machines_in_their_groups(joined: Joined) -> None:
+    """What Ansible itself reads, with the variables that group_vars bind."""
+    told = _ansible(joined, "ansible-inventory", "--list")
+    inventory = json.loads(told.stdout)
+    for name in joined.new_hosts:
+        host = joined.after.hosts[name]
+        assert inventory["_meta"]["hostvars"][name]["province_unit"] == JOINS
+        assert {group for group in host.groups if name in inventory[group].get("hosts", [])} == set(
+            host.groups
+        )
+    assert set(inventory["_meta"]["hostvars"]) == set(joined.after.hosts)
+
+
+def test_only_machines_that_are_told_otherwise_are_touched(joined: Joined) -> None:
+    """Ansible in check mode over every living host, as if the unit were there.
+
+    The hub gets a peer and the name server names; the unit that was there before gets nothing.
+    """
+    living = sorted(joined.before.hosts)
+    site = str(ROOT / "playbooks" / "site.yml")
+    told = _ansible(joined, "ansible-playbook", site, "--check", "--limit", ",".join(living))
+    stats = json.loads(told.stdout[told.stdout.index("{") :])["stats"]
+    assert set(stats) == set(living)
+    assert {name: found for name, found in stats.items() if found["failures"] or found["unreachable"]} == {}
+    touched = {name for name, found in stats.items() if found["changed"]}
+    assert touched <= joined.told_otherwise, f"touched without a reason: {touched - joined.told_otherwise}"
+    assert touched >= {environment.only("hub"), environment.only("ns")}
+    assert not touched & {name for name in living if environment.facts(name)["unit"] == SETTLED.id}
+
+
+def _ansible(joined: Joined, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of Ansible with the copied environment; its output is JSON."""
+    done = subprocess.run(  # noqa: S603  our own playbook
+        [str(Path(sys.executable).parent / program), "-i", str(joined.declared), *arguments],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+            "PROVINCE_STATE_DIR": str(joined.state),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, (
+        f"{program} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    )
+    return done
