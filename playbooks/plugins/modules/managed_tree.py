@@ -350,6 +350,7 @@ SHOWN = (
     "Type,RemainAfterExit,CanReload,Result,FragmentPath,DropInPaths,SourcePath"
 )
 DIFF_LIMIT = 100_000  # bytes of one file above which a difference is not worth reading
+CLOCK_TICK = 0.02  # seconds that the time of a file lags behind, by the granularity of its clock
 OUTPUT_LINES = 15  # of a checker's or a unit's last words
 
 
@@ -942,7 +943,7 @@ class Tree:
             elif recorded:
                 stale = record.get(verb) != hashes[verb]
             else:  # started by somebody else, by boot or by a package: nobody noted what it has read
-                stale = newest_change(self.root, paths) >= self.started_at(known)
+                stale = newest_change(self.root, paths) + CLOCK_TICK >= self.started_at(known)
             if stale:
                 self.act("restart" if ran else verb, unit, hashes, known)
                 return
