@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import re
 import shlex
+import struct
 import subprocess
+import termios
+import tty
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from province.run.failure import RunFailedError, fail
 from province.run.progress import Progress
 
-_TAIL_LINES = 40
+_TAIL_LINES = 400
 _END_WITHIN = 20.0  # seconds that a program has to end after it was asked to
+_COLUMNS = 240  # of the terminal that a program is given
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,34 +42,38 @@ def run_program(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
+    terminal: bool = False,
 ) -> Ended:
     """Run a program to its end; `environment` is added to ours. Standard input is empty.
 
-    Whatever interrupts us (Ctrl-C, a failure of `on_line`) ends the program first.
+    `terminal` gives it a terminal to write to, for programs that show there what they are at:
+    `on_line` then gets the lines that they rewrite as well. Whatever interrupts us (Ctrl-C, a failure
+    of `on_line`) ends the program first.
     """
     progress.log("$ " + shlex.join(argv))
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    ours, theirs = _terminal() if terminal else os.pipe()
     try:
         process = subprocess.Popen(  # noqa: S603 - argv is ours, no shell reads it
             list(argv),
             cwd=cwd,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
+            stdout=theirs,
+            stderr=theirs,
         )
     except FileNotFoundError:
+        os.close(ours)
+        os.close(theirs)
         return Ended(argv=tuple(argv), code=127, tail=f"there is no program {argv[0]}")
+    os.close(theirs)
     try:
-        if process.stdout is not None:
-            for line in process.stdout:
+        for line, stays in _lines(ours, live=terminal):
+            if stays:
                 progress.log(line)
-                tail.append(line.rstrip())
-                if on_line is not None:
-                    on_line(line.rstrip())
+                tail.append(line)
+            if on_line is not None and line.strip():
+                on_line(line)
         code = process.wait()
     except BaseException:
         process.terminate()
@@ -70,6 +83,8 @@ def run_program(
             process.kill()
             process.wait()
         raise
+    finally:
+        os.close(ours)
     return Ended(argv=tuple(argv), code=code, tail="\n".join(tail))
 
 
@@ -97,3 +112,37 @@ def failed(ended: Ended, progress: Progress, *, next_command: str) -> RunFailedE
         came_back=f"{ended.tail}\nexit status {ended.code}",
         next_command=next_command,
     )
+
+
+def _terminal() -> tuple[int, int]:
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)  # a line ends as the program ends it
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, _COLUMNS, 0, 0))
+    return ours, theirs
+
+
+def _lines(descriptor: int, *, live: bool) -> Iterator[tuple[str, bool]]:
+    """Yield what is written, without control sequences, and whether it stays or will be rewritten.
+
+    `live`: also what has no end yet (a line that is being rewritten has none).
+    """
+    rest = b""
+    while block := _read(descriptor):
+        *done, rest = re.split(rb"(?<=[\r\n])", rest + block)
+        for piece in done:
+            if piece.endswith(b"\n") or piece.strip(b"\r"):
+                yield _text(piece), piece.endswith(b"\n")
+        if live and (text := _text(rest)):
+            yield text, False
+    if text := _text(rest):
+        yield text, True
+
+
+def _text(piece: bytes) -> str:
+    return _CONTROL.sub("", piece.decode(errors="replace")).strip("\r\n")
+
+
+def _read(descriptor: int) -> bytes:
+    with suppress(OSError):  # a terminal whose other side is closed answers with an error, not with an end
+        return os.read(descriptor, 65536)
+    return b""

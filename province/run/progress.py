@@ -56,7 +56,7 @@ class Progress:
         """`log` None keeps no log (a command that does next to nothing)."""
         self._timings = timings
         self._out = sys.stdout if out is None else out
-        self._terminal = self._out.isatty()
+        self.terminal = self._out.isatty()
         self._steps: list[Step] = []
         self._number = 0
         self._current: Step | None = None
@@ -113,7 +113,7 @@ class Progress:
         running = Running(self)
         stop = threading.Event()
         ticker = threading.Thread(target=self._tick, args=(stop,), daemon=True)
-        if self._terminal:
+        if self.terminal:
             ticker.start()
         began = time.monotonic()
         try:
@@ -154,7 +154,7 @@ class Progress:
         self._step_started = time.monotonic()
         self.log(f"--- {step.title}")
         expected = self._timings.expected(step.key)
-        if not self._terminal and expected >= _WORTH_ANNOUNCING:
+        if not self.terminal and expected >= _WORTH_ANNOUNCING:
             self.say(self._line(step, "", f"begun, about {words(expected)}", ""))
         with self._mutex:
             self._draw()
@@ -166,7 +166,7 @@ class Progress:
                 self._draw()
 
     def _draw(self) -> None:
-        if not self._terminal or self._current is None:
+        if not self.terminal or self._current is None:
             return
         took = time.monotonic() - self._step_started
         left = max(0.0, self._timings.expected(self._current.key) - took) + self._left()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 # Seconds, seen on two cores; only a first guess until this machine has measured its own.
@@ -74,7 +75,8 @@ class Timings:
             temporary.write_text(json.dumps(self._seen, indent=1, sort_keys=True) + "\n", encoding="utf-8")
             temporary.replace(self._path)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def words(seconds: float) -> str:

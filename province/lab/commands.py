@@ -1,0 +1,149 @@
+"""The commands that build, change and ask an environment, for the CLI and so for `make`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from province.run.progress import Progress
+from province.run.session import cache_dir, run_session
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+_ENVIRONMENT = "environment, a folder of inventories/"
+
+
+def add_commands(subparsers: Subparsers) -> None:
+    """Add up, down, converge, verify, test, status, engine and image."""
+    up = subparsers.add_parser("up", help="build an environment, or bring it back to its plan")
+    up.add_argument("environment", help=_ENVIRONMENT)
+    up.set_defaults(run=_up)
+
+    down = subparsers.add_parser("down", help="take a lab away, and only it")
+    down.add_argument("environment", help=_ENVIRONMENT)
+    down.set_defaults(run=_down)
+
+    converge = subparsers.add_parser("converge", help="bring hosts to what is declared")
+    converge.add_argument("environment", help=_ENVIRONMENT)
+    converge.add_argument("--layer", default="", help="one layer (a file of playbooks/layers)")
+    converge.add_argument("--limit", default="", help="hosts or groups, as Ansible writes them")
+    converge.set_defaults(run=_converge)
+
+    verify = subparsers.add_parser("verify", help="ask the living environment")
+    verify.add_argument("environment", help=_ENVIRONMENT)
+    verify.add_argument("--layer", default="", help="one layer (a folder of tests/layers), flows or browser")
+    verify.set_defaults(run=_verify)
+
+    test = subparsers.add_parser("test", help="run every check there is")
+    test.add_argument("environment", help=_ENVIRONMENT)
+    test.add_argument(
+        "--scope", choices=("all", "changed"), default="all", help="changed: what a change calls for"
+    )
+    test.add_argument("--no-machine", action="store_true", help="leave out what asks the living lab")
+    test.set_defaults(run=_test)
+
+    status = subparsers.add_parser("status", help="what runs where, and how to reach it")
+    status.add_argument("environment", help=_ENVIRONMENT)
+    status.add_argument("--register", action="store_true", help="print only the name of its register")
+    status.set_defaults(run=_status)
+
+    engine = subparsers.add_parser("engine", help="build the Pulumi engine where there is none")
+    engine.set_defaults(run=_engine)
+
+    image = subparsers.add_parser("image", help="make the host image anew, with today's packages")
+    image.set_defaults(run=_image)
+
+
+# The modules behind the commands load much (Pulumi, paramiko): each only when it is called for.
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    from province.lab.up import up
+
+    return up(arguments.environment)
+
+
+def _down(arguments: argparse.Namespace) -> int:
+    from province.lab.down import down
+
+    return down(arguments.environment)
+
+
+def _converge(arguments: argparse.Namespace) -> int:
+    from province.lab.converge import converge, playbook_of
+    from province.lab.places import environment_file
+    from province.ledger import state_dir
+
+    name, layer, limit = arguments.environment, arguments.layer, arguments.limit
+    environment_file(name)
+    playbook_of(layer)
+
+    def work(progress: Progress) -> int:
+        key = "converge:again" if not layer and not limit else f"converge:{layer}:{limit}"
+        with progress.step(key, f"converge {layer or 'all layers'}") as running:
+            converge(name, progress, running, layer=layer, limit=limit)
+        return 0
+
+    words = ["make converge"] + [
+        f"{key}={value}" for key, value in (("LAYER", layer), ("LIMIT", limit)) if value
+    ]
+    return run_session(" ".join(words), work, state=state_dir(name))
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from province.lab.suite import verify
+
+    return verify(arguments.environment, arguments.layer)
+
+
+def _test(arguments: argparse.Namespace) -> int:
+    from province.lab.suite import test
+
+    return test(arguments.environment, scope=arguments.scope, machine=not arguments.no_machine)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from province.hosts import built_hosts, load_environment, plan_for
+    from province.lab import summary, up
+    from province.lab.places import environment_file
+
+    environment = load_environment(environment_file(arguments.environment))
+    if arguments.register:
+        sys.stdout.write(f"{environment.register}\n")
+        return 0
+    if not up.complete(environment.name):
+        sys.stdout.write(
+            f"{environment.name} is not built, or not whole. Next: {up.command(environment.name)}\n"
+        )
+        return 1
+    plan = plan_for(environment)
+    sys.stdout.write(summary.text(environment, plan, built_hosts(environment, plan)) + "\n")
+    return 0
+
+
+def _engine(arguments: argparse.Namespace) -> int:
+    from province.lab.engine import engine_root, ensure_engine
+
+    del arguments
+
+    def work(progress: Progress) -> int:
+        with progress.step("engine:there" if engine_root() else "engine:build", "Pulumi engine") as running:
+            ensure_engine(progress, running)
+        return 0
+
+    return run_session("make engine", work, state=cache_dir())
+
+
+def _image(arguments: argparse.Namespace) -> int:
+    from province.lab.image import ensure_image
+
+    del arguments
+
+    def work(progress: Progress) -> int:
+        with progress.step("image:build", "host image") as running:
+            ensure_image(progress, running, anew=True)
+        return 0
+
+    return run_session("province image", work, state=cache_dir())

@@ -1,0 +1,133 @@
+"""Runs the playbooks: one layer or all, some hosts or all, with layer and host on the screen."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from province.lab.places import INVENTORIES, PROGRAMS, REPOSITORY, programs_first
+from province.problems import Problem, ProblemsFoundError
+from province.run.command import Ended, run_program
+from province.run.failure import RunFailedError, fail
+from province.run.progress import Progress, Running
+from province.run.session import cache_dir
+
+PLAYBOOKS = REPOSITORY / "playbooks"
+_CLOCK = re.compile(r"^\[\d+:\d\d\] ")
+_LEFT = re.compile(r", about \d+:\d\d left$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converged:
+    """How many tasks changed something, on how many hosts of how many."""
+
+    changed: int
+    changed_hosts: int
+    hosts: int
+
+    def __str__(self) -> str:
+        if not self.changed:
+            return f"nothing to change on {self.hosts} hosts"
+        return f"{self.changed} changes on {self.changed_hosts} of {self.hosts} hosts"
+
+
+def layers() -> list[str]:
+    """Return the layers there are playbooks for, by name."""
+    return sorted(path.stem for path in (PLAYBOOKS / "layers").glob("*.yml"))
+
+
+def playbook_of(layer: str) -> Path:
+    """Return the playbook of a layer, of everything for ""; an unknown layer is a problem."""
+    if not layer:
+        return PLAYBOOKS / "site.yml"
+    if layer in layers():
+        return PLAYBOOKS / "layers" / f"{layer}.yml"
+    raise ProblemsFoundError(
+        (
+            Problem(
+                code="RUN-001",
+                file="playbooks/layers",
+                line=0,
+                path="LAYER",
+                found=layer,
+                wanted=f"one of {', '.join(layers())}",
+                remedy="Name a layer that there is.",
+            ),
+        )
+    )
+
+
+def converge(
+    environment: str, progress: Progress, running: Running, *, layer: str = "", limit: str = ""
+) -> Converged:
+    """Run the playbook; a failure names layer, host and task, and the command for that part alone."""
+    argv = [str(PROGRAMS / "ansible-playbook"), str(playbook_of(layer))]
+    argv += ["-i", str(INVENTORIES / environment / "environment.yml")]
+    if limit:
+        argv += ["--limit", limit]
+    with tempfile.TemporaryDirectory(prefix="province-") as folder:
+        recap = Path(folder) / "recap.json"
+        ended = run_program(
+            argv,
+            progress,
+            cwd=REPOSITORY,
+            environment={
+                **programs_first(),
+                "PROVINCE_RECAP": str(recap),
+                "PROVINCE_LOG": str(progress.log_path or Path(folder) / "log"),
+                "PROVINCE_TIMINGS": str(cache_dir() / f"timings-{environment}.json"),
+                "ANSIBLE_NOCOLOR": "1",
+                "PYTHONUNBUFFERED": "1",
+            },
+            on_line=lambda line: running.now(_shown(line)),
+            terminal=progress.terminal,
+        )
+        said = _recap(recap)
+    if ended.code != 0:
+        raise _failure(ended, said, progress, environment)
+    hosts = said.get("hosts") or {}
+    result = Converged(
+        changed=int(said.get("changed", 0)),
+        changed_hosts=sum(1 for host in hosts.values() if host.get("changed")),
+        hosts=len(hosts),
+    )
+    running.done(str(result))
+    return result
+
+
+def _shown(line: str) -> str:
+    """Shorten a line of the playbook's own progress: our line has clock and estimate already."""
+    return _LEFT.sub("", _CLOCK.sub("", line.strip()))
+
+
+def _recap(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _failure(ended: Ended, said: dict[str, Any], progress: Progress, environment: str) -> RunFailedError:
+    suffix = "" if environment == "lab" else f" ENV={environment}"
+    failures = said.get("failures") or []
+    if not failures:
+        return fail(
+            tried="ansible-playbook " + " ".join(Path(word).name for word in ended.argv[1:]),
+            where=progress.where,
+            came_back=f"{ended.tail}\nexit status {ended.code}",
+            next_command=f"read the log, mend it, then: make converge{suffix}",
+        )
+    first = failures[0]
+    others = sorted({str(item["host"]) for item in failures[1:]} - {str(first["host"])})
+    return fail(
+        tried=f"“{first['task']}”",
+        where=f"layer {first['layer']}, host {first['host']}",
+        came_back=str(first["message"]),
+        next_command=f"mend it, then: make converge LAYER={first['layer']} LIMIT={first['host']}{suffix}",
+        notes=(f"the same run failed on {', '.join(others)}",) if others else (),
+    )

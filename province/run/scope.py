@@ -1,0 +1,107 @@
+"""Which checks of the living lab a change calls for: a table from paths to layers.
+
+What needs no machine (linters, unit, component and repository tests) always runs. A file that the
+table does not know calls for everything: a table that is behind costs time, never a missed check.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+ALL = "all"
+
+# Folders of tests/layers, lowest first; `flows` and `browser` are folders of tests beside it.
+LAYERS = ("base", "network", "naming", "mirror", "applications")
+
+# First match wins. () = nothing of the living lab; a layer calls for those above it only where named.
+TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("docs/*", ()),
+    ("*.md", ()),
+    ("LICENSE", ()),
+    ("tests/unit/*", ()),
+    ("tests/components/*", ()),
+    ("tests/repo/*", ()),
+    ("inventories/controls/*", ()),
+    ("tests/layers/base/*", ("base",)),
+    ("tests/layers/network/*", ("network",)),
+    ("tests/layers/naming/*", ("naming",)),
+    ("tests/layers/mirror/*", ("mirror",)),
+    ("tests/layers/applications/*", ("applications",)),
+    ("tests/flows/*", ("flows",)),
+    ("tests/browser/*", ("browser",)),
+    ("roles/wireguard/*", ("network", "flows")),
+    ("roles/routing/*", ("network", "flows")),
+    ("roles/carrier/*", ("network", "flows")),
+    ("roles/dhcp_server/*", ("naming", "flows")),
+    ("roles/router_advertisement/*", ("naming", "flows")),
+    ("roles/dns_authoritative/*", ("naming", "flows")),
+    ("roles/dns_resolver/*", ("naming", "flows")),
+    ("roles/ntp/*", ("base", "naming")),
+    ("roles/package_cache/*", ("mirror",)),
+    ("roles/container_host/*", ("applications", "browser")),
+    ("roles/container_app/*", ("applications", "browser")),
+    ("roles/web_gateway/*", ("applications", "browser")),
+    ("roles/workstation/*", ("flows", "browser")),
+    ("apps/*", ("applications", "flows", "browser")),
+    ("province/render/*", ("applications", "browser")),
+    ("playbooks/layers/network.yml", ("network", "flows")),
+    ("playbooks/layers/naming.yml", ("naming", "flows")),
+    ("playbooks/layers/mirror.yml", ("mirror",)),
+    ("playbooks/layers/applications.yml", ("applications", "browser")),
+)
+
+
+def wanted(files: Iterable[str]) -> tuple[str, ...]:
+    """Return what of the living lab the changed files call for, `("all",)` for everything, () for nothing.
+
+    `files` are paths relative to the repository, with `/`.
+    """
+    found: set[str] = set()
+    for file in files:
+        match = next((layers for pattern, layers in TABLE if fnmatch.fnmatchcase(file, pattern)), None)
+        if match is None:
+            return (ALL,)
+        found.update(match)
+    order = (*LAYERS, "flows", "browser")
+    return tuple(name for name in order if name in found)
+
+
+def folders(names: Sequence[str]) -> list[str]:
+    """Return the test folders of what is wanted."""
+    if ALL in names:
+        return ["tests/layers", "tests/flows", "tests/browser"]
+    return [f"tests/{name}" if name in ("flows", "browser") else f"tests/layers/{name}" for name in names]
+
+
+def changed_files(repository: Path, base: str = "") -> list[str] | None:
+    """Return the files that differ from `base`, what is not committed included; None where git cannot say.
+
+    Without a `base`: the point where this branch left the branch of its remote, else the commit before.
+    """
+    start = (
+        base
+        or _git(repository, "merge-base", "HEAD", "@{upstream}")
+        or _git(repository, "rev-parse", "HEAD~1")
+    )
+    if not start:
+        return None
+    if start == _git(repository, "rev-parse", "HEAD"):
+        start = _git(repository, "rev-parse", "HEAD~1") or start
+    differing = _git(repository, "diff", "--name-only", "-z", start, "--")
+    untracked = _git(repository, "ls-files", "--others", "--exclude-standard", "-z")
+    if differing is None or untracked is None:
+        return None
+    return sorted({name for name in (differing + "\0" + untracked).split("\0") if name})
+
+
+def _git(repository: Path, *words: str) -> str | None:
+    said = subprocess.run(  # noqa: S603 - words are ours
+        ["git", "-C", str(repository), *words],  # noqa: S607 - git of the machine
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return said.stdout.strip() if said.returncode == 0 else None

@@ -1,0 +1,109 @@
+"""One run at a time, and nothing left of a run that was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from province.run.failure import RunFailedError
+from province.run.lock import RUN_VARIABLE, end_processes, run_lock, survivors
+from tests.support.eventually import eventually
+
+HOLD = """
+import subprocess, sys, time
+from pathlib import Path
+from province.run.lock import run_lock
+with run_lock(Path(sys.argv[1]), "make up"):
+    child = subprocess.Popen(["sleep", "600"])
+    print(child.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A process that holds the lock and has a child, with the child's number."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    yield process, child
+    process.kill()
+    process.wait()
+    end_processes([child])
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def test_a_second_run_is_told_at_once_who_holds_the_lock_and_for_how_long(
+    tmp_path: Path, holder: tuple[subprocess.Popen[str], int]
+) -> None:
+    began = time.monotonic()
+    with pytest.raises(RunFailedError) as told, run_lock(tmp_path / "lock", "make converge"):
+        pass
+    assert time.monotonic() - began < 1
+    assert f"process {holder[0].pid}, `make up`, for " in told.value.failure.came_back
+    assert told.value.failure.next_command.endswith("make converge")
+
+
+def test_the_lock_of_a_killed_run_is_free_and_what_it_started_is_ended(
+    tmp_path: Path, holder: tuple[subprocess.Popen[str], int]
+) -> None:
+    process, child = holder
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert alive(child)
+    with run_lock(tmp_path / "lock", "make up"):
+        eventually(lambda: not alive(child), within=5)
+
+
+def test_a_run_that_ends_well_leaves_its_children_alone(tmp_path: Path) -> None:
+    with run_lock(tmp_path / "lock", "make up"):
+        child = subprocess.Popen(["sleep", "600"])
+    try:
+        with run_lock(tmp_path / "lock", "make up"):
+            assert alive(child.pid)
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_lock_file_full_of_nonsense_does_not_stop_a_run(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("{{ not JSON")
+    with run_lock(tmp_path / "lock", "make up") as run:
+        assert json.loads((tmp_path / "lock").read_text())["run"] == run
+
+
+def test_the_folder_may_be_removed_under_the_lock_and_locked_again(tmp_path: Path) -> None:
+    place = tmp_path / "state" / "lock"
+    with run_lock(place, "make down"):
+        place.unlink()
+        place.parent.rmdir()
+    with run_lock(place, "make up"):
+        assert place.is_file()
+
+
+def test_only_processes_of_the_run_are_its_survivors() -> None:
+    environment = {**os.environ, RUN_VARIABLE: "of-this-run"}
+    ours = subprocess.Popen(["sleep", "600"], env=environment)
+    other = subprocess.Popen(["sleep", "600"], env={**os.environ, RUN_VARIABLE: "of-another-run"})
+    try:
+        eventually(lambda: survivors("of-this-run") == [ours.pid], within=5)
+    finally:
+        for process in (ours, other):
+            process.kill()
+            process.wait()
