@@ -279,3 +279,11 @@ def test_a_private_key_stands_in_the_file_for_root_alone(render: Render) -> None
     arguments = {"item": tunnel, "wireguard_private_key": "secret="}
     assert "PrivateKey = secret=" in render("wireguard", "etc/wireguard/tunnel.conf.j2", **arguments)
     assert "secret=" not in render("wireguard", "etc/wireguard/tunnel.link.j2", **arguments)
+
+
+def test_a_resolver_without_a_line_out_refuses_foreign_names_and_keeps_its_own(render: Render) -> None:
+    arguments = {"dns_resolver_listen": ["10.2.0.53"], "dns_resolver_own_zones": ["example.gov.vn"]}
+    template = "etc/unbound/unbound.conf.j2"
+    shown = render("dns_resolver", template, dns_resolver_outside=False, **arguments)
+    assert re.findall(r"local-zone: (.+)", shown) == ["example.gov.vn transparent", ". refuse"]
+    assert ". refuse" not in render("dns_resolver", template, **arguments)
