@@ -155,3 +155,9 @@ def test_a_link_that_never_answers_ends_with_a_sentence(
     with pytest.raises(SystemExit, match="wg0: no WireGuard link"):
         program.main(["wg0"])
     assert not [command for command in host if "syncconf" in command]
+
+
+def test_a_tunnel_that_is_not_declared_is_not_served(program: ModuleType, host: list[str]) -> None:
+    with pytest.raises(SystemExit, match="wg-old: not declared"):
+        program.main(["wg-old"])
+    assert host == []
