@@ -14,6 +14,8 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import threading
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,7 @@ _NETWORK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{1,14}")  # IFNAMSIZ: 15 char
 _INTERFACE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,14}")
 _OBJECT_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})")
 _FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
+_ONE_BRIDGE = threading.Lock()
 _HWADDR = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
 
@@ -390,9 +393,7 @@ class Network(_Clustered):
         if inputs["type"] != "bridge":
             return []
         return [
-            Failure(
-                "config", f"a bridge needs {key}: `none` or an address; without it Incus picks a random one"
-            )
+            Failure(f"config.{key}", "a bridge needs `none` or an address: left out, Incus makes one up")
             for key in ("ipv4.address", "ipv6.address")
             if inputs["config"].get(key) in (None, "auto")
         ]
@@ -400,6 +401,22 @@ class Network(_Clustered):
     def birth(self, inputs: JSON) -> JSON:
         """Return name and type."""
         return {"name": inputs["name"], "type": inputs["type"]}
+
+    def remove(self, incus: Incus, inputs: JSON, found: JSON, timeout: float) -> None:
+        """Remove the bridge, one bridge at a time.
+
+        Incus 6.0.4 looks at every interface of the machine when it removes a bridge, and fails when one
+        of them goes meanwhile: another bridge of ours, or anybody's veth. Then it is asked again.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                with _ONE_BRIDGE:
+                    super().remove(incus, inputs, found, timeout)
+                return
+            except IncusError as error:
+                if "bridge children interfaces" not in str(error) or time.monotonic() > deadline:
+                    raise
 
 
 class Profile(Kind):

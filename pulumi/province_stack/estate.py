@@ -52,7 +52,11 @@ class Estate(ComponentResource):
             config={"features.images": "true", "features.profiles": "true", "features.networks": "false"},
             opts=here,
         )
-        pool = [StoragePool(args.pool, driver="dir", description=args.province, opts=here)] * args.own_pool
+        pool = (
+            [StoragePool(args.pool, driver="dir", description=args.province, opts=here)]
+            if args.own_pool
+            else []
+        )
         inside = ResourceOptions.merge(here, ResourceOptions(depends_on=[project, *pool]))
         image = Image(
             args.image.alias,

@@ -223,7 +223,7 @@ class Stack:
         work: Callable[[automation.Stack, Callable[[events.EngineEvent], None]], object],
     ) -> Summary:
         started = time.monotonic()
-        watch = _Watch(self._progress, quiet=verb == "preview")
+        watch = _Watch(self._progress, verb)
         try:
             stack = self._open()
             self._heal(stack)
@@ -301,7 +301,7 @@ class _Watch:
     """Listens to the engine: counts, progress lines, and the sentences of what failed."""
 
     progress: Callable[[str], None]
-    quiet: bool
+    verb: str
     operations: dict[str, int] = field(default_factory=dict)
     unchanged: int = 0
     drifted: int = 0
@@ -322,7 +322,7 @@ class _Watch:
 
     def _pre(self, step: events.StepEventMetadata) -> None:
         self._begun[step.urn] = time.monotonic()
-        if self.quiet and step.op in _VERBS:
+        if self.verb == "preview" and step.op in _VERBS:
             self._count(step)
 
     def _done(self, step: events.StepEventMetadata) -> None:
@@ -330,10 +330,13 @@ class _Watch:
             return
         if step.op == "same":
             self.unchanged += 1
-        if step.op == "refresh" and _drifted(step):
-            self.drifted += 1
-            self.progress(f"{_label(step)} differs from the state")
-        if step.op in _VERBS and not self.quiet:
+        # A refresh of its own names what it found `update` or `delete`; one before an update, `refresh`.
+        looked = step.op != "same" if self.verb == "refresh" else step.op == "refresh"
+        if looked:
+            if _drifted(step):
+                self.drifted += 1
+                self.progress(f"{_label(step)} differs from the state")
+        elif step.op in _VERBS and self.verb != "preview":
             self._count(step)
             seconds = time.monotonic() - self._begun.get(step.urn, time.monotonic())
             self.progress(f"{_label(step)} {_VERBS[step.op]} ({seconds:.1f} s)")
