@@ -18,40 +18,52 @@ from province.render import start
 # Where the applications of a host live: <ROOT>/<app>/<container>/context and <ROOT>/<app>/<volume>.
 ROOT = "/srv/apps"
 
-# Longest name of a network device, less the prefix.
-INTERFACE_PREFIX = "pod-"
-INTERFACE_LENGTH = 15
+# Bridges of applications are known by this prefix; the kernel takes names of at most 15 characters.
+BRIDGE_PREFIX = "pod-"
+BRIDGE_LENGTH = 15
 
 # Volumes that are made from the plan: (app, volume) to the function that makes their files.
 RENDERED = {("start", "pages"): start.render}
 
 
 def application_tree(
-    plan: Plan, apps: Iterable[Mapping[str, Any]], placed: Iterable[str], folder: Path
+    plan: Plan,
+    apps: Iterable[Mapping[str, Any]],
+    kinds: Mapping[str, Mapping[str, str]],
+    placed: Iterable[str],
+    folder: Path,
 ) -> dict[str, list[dict[str, Any]]]:
     """The variables of the role `container_app`, without its prefix, for the apps with ids `placed`.
 
-    `apps` are all records of apps/*/app.yml (an application may tell about others), `folder` is apps/.
+    `apps` are all records of apps/*/app.yml (an application may tell about others), `kinds` the
+    catalogue's titles of kinds of units, `folder` is apps/.
     Keys of the result: `containers`, `networks`, `files`, `folders`.
     """
     records = {record["id"]: record for record in apps}
     tree: dict[str, list[dict[str, Any]]] = {"containers": [], "networks": [], "files": [], "folders": []}
     for identity in sorted(placed):
         app = records[identity]
-        network = {"name": identity, "interface": (INTERFACE_PREFIX + identity)[:INTERFACE_LENGTH]}
-        tree["networks"].append(network)
+        tree["networks"].append({"name": identity, "interface": bridge_name(identity)})
         rendered: dict[str, Mapping[str, str]] = {}
         for name, container in sorted(app["containers"].items()):
             for volume in container["volumes"]:
                 if volume["content"] == "rendered" and volume["name"] not in rendered:
                     make = RENDERED[identity, volume["name"]]
-                    rendered[volume["name"]] = make(plan, tuple(records.values()), folder / identity)
+                    rendered[volume["name"]] = make(plan, tuple(records.values()), kinds, folder / identity)
             context = build_context(folder / identity, container)
             tree["containers"].append(_container(app, name, container, context))
             _add_files(tree, f"{ROOT}/{identity}/{name}/context", context)
         for volume, files in sorted(rendered.items()):
             _add_files(tree, f"{ROOT}/{identity}/{volume}", files)
     return tree
+
+
+def bridge_name(app: str) -> str:
+    """The bridge of an application; a long id keeps its start and is told apart by a hash."""
+    name = BRIDGE_PREFIX + app
+    if len(name) > BRIDGE_LENGTH:
+        name = name[: BRIDGE_LENGTH - 5] + hashlib.sha256(app.encode()).hexdigest()[:5]
+    return name
 
 
 def build_context(folder: Path, container: Mapping[str, Any]) -> dict[str, str]:

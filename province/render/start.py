@@ -59,17 +59,20 @@ class Unit:
     state_words: Words
 
 
-def render(plan: Plan, apps: Iterable[Mapping[str, Any]], folder: Path) -> dict[str, str]:
+def render(
+    plan: Plan, apps: Iterable[Mapping[str, Any]], kinds: Mapping[str, Words], folder: Path
+) -> dict[str, str]:
     """Every file of the start page, by its path below the volume `pages`.
 
-    `apps` are the records of apps/*/app.yml and `folder` is apps/start. `www/` is what the web server
-    serves; `conf.d/` is read by it at start: which unit an address belongs to.
+    `apps` are the records of apps/*/app.yml, `kinds` the catalogue's titles of kinds of units, `folder` is
+    apps/start. `www/` is what the web server serves; `conf.d/` is read by it at start: which unit an
+    address belongs to.
     """
     records = tuple(apps)
     app = next(record for record in records if record["id"] == APP)
     words = yaml.safe_load((folder / "directory.yml").read_text(encoding="utf-8"))
     groups = service_groups(plan, records, words)
-    units = listed_units(plan.units, words)
+    units = listed_units(plan.units, kinds, words["states"])
     shown = [service for group in groups for service in group.services]
     environment = Environment(
         loader=FileSystemLoader(folder / "pages"),
@@ -87,7 +90,7 @@ def render(plan: Plan, apps: Iterable[Mapping[str, Any]], folder: Path) -> dict[
         available=sum(service.state == "available" for service in shown),
         coming=sum(service.state == "preparing" for service in shown),
         units=units,
-        kinds=kinds_of(units, words),
+        kinds=kinds_of(units, kinds),
         signs=words["signs"],
         desk=words["desk"],
     )
@@ -142,7 +145,9 @@ def _entry(identity: str, title: Words, what: Words, planned: PlannedService | N
     )
 
 
-def listed_units(units: Iterable[PlannedUnit], words: Mapping[str, Any]) -> tuple[Unit, ...]:
+def listed_units(
+    units: Iterable[PlannedUnit], kinds: Mapping[str, Words], states: Mapping[str, Words]
+) -> tuple[Unit, ...]:
     """The units in the plan's order, closed ones left out."""
     return tuple(
         Unit(
@@ -150,22 +155,20 @@ def listed_units(units: Iterable[PlannedUnit], words: Mapping[str, Any]) -> tupl
             name=unit.name,
             code=unit.code,
             kind=unit.kind,
-            kind_words=words["kinds"][unit.kind],
+            kind_words=kinds[unit.kind],
             state=unit.state,
-            state_words=words["states"][unit.state],
+            state_words=states[unit.state],
         )
         for unit in units
         if unit.state != "closed"
     )
 
 
-def kinds_of(units: Iterable[Unit], words: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    """The kinds that occur, in the order of directory.yml, with the number of units of each."""
+def kinds_of(units: Iterable[Unit], kinds: Mapping[str, Words]) -> tuple[dict[str, Any], ...]:
+    """The kinds that occur, in the catalogue's order, with the number of units of each."""
     counts = Counter(unit.kind for unit in units)
     return tuple(
-        {"id": kind, "title": title, "count": counts[kind]}
-        for kind, title in words["kinds"].items()
-        if counts[kind]
+        {"id": kind, "title": title, "count": counts[kind]} for kind, title in kinds.items() if counts[kind]
     )
 
 
