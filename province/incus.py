@@ -124,7 +124,7 @@ class Incus:
         headers = dict(form.pop("headers", {}))
         if etag:
             headers["If-Match"] = etag
-        doing = what or f"{method} {path}"
+        doing = what or f"{method} /1.0{path}"
         try:
             reply = self._http.request(
                 method, f"/1.0{path}", params=query, json=body, headers=headers, timeout=timeout, **form
