@@ -31,7 +31,9 @@ flock 9
 
 wanted=$({
     printf '%s %s\n' "$here" "$version"
-    cat "$lock" pyproject.toml bootstrap/env.sh
+    cat "$lock" bootstrap/env.sh
+    # Of pyproject.toml what says how the package is installed; settings of linters are none of it.
+    awk '/^\[/ { wanted = /^\[(build-system|project|tool\.setuptools)/ } wanted' pyproject.toml
 } | sha256sum | cut -d' ' -f1)
 [ "$(cat .venv/stamp 2>/dev/null)" = "$wanted" ] && exit 0
 
