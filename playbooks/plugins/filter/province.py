@@ -17,6 +17,6 @@ class FilterModule:
         """Filters by name."""
         if str(REPOSITORY) not in sys.path:
             sys.path.insert(0, str(REPOSITORY))
-        from province.ansible.nftables import FILTERS
+        from province.ansible import addresses, nftables
 
-        return dict(FILTERS)
+        return {**addresses.FILTERS, **nftables.FILTERS}

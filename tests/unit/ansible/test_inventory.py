@@ -20,7 +20,7 @@ LAB = ROOT / "inventories/lab/environment.yml"
 
 def ansible_inventory(source: Path, state: Path) -> subprocess.CompletedProcess[str]:
     """`ansible-inventory --list` of a source, in the repository's configuration."""
-    return subprocess.run(  # noqa: S603 - our own program
+    return subprocess.run(
         [Path(sys.executable).with_name("ansible-inventory"), "-i", source, "--list"],
         cwd=ROOT,
         env=dict(os.environ, PROVINCE_STATE_DIR=str(state), ANSIBLE_CONFIG=str(ROOT / "ansible.cfg")),

@@ -61,7 +61,7 @@ def play(tmp_path: Path) -> Callable[..., Run]:
             PROVINCE_TIMINGS=str(tmp_path / "timings.json"),
         )
         program = Path(sys.executable).with_name("ansible-playbook")
-        done = subprocess.run(  # noqa: S603 - our own program
+        done = subprocess.run(
             [program, "-i", tmp_path / "inventory.yml", "play.yml", *arguments],
             cwd=tmp_path,
             env=environment,
