@@ -79,22 +79,17 @@ def folders(names: Sequence[str]) -> list[str]:
 def changed_files(repository: Path, base: str = "") -> list[str] | None:
     """Return the files that differ from `base`, what is not committed included; None where git cannot say.
 
-    Without a `base`: the point where this branch left the branch of its remote, else the commit before.
+    Without a `base`: the point where this branch left the branch of its remote. A clone that does not
+    differ from its remote says nothing about what changed there: None as well.
     """
-    start = (
-        base
-        or _git(repository, "merge-base", "HEAD", "@{upstream}")
-        or _git(repository, "rev-parse", "HEAD~1")
-    )
+    start = base or _git(repository, "merge-base", "HEAD", "@{upstream}")
     if not start:
         return None
-    if start == _git(repository, "rev-parse", "HEAD"):
-        start = _git(repository, "rev-parse", "HEAD~1") or start
     differing = _git(repository, "diff", "--name-only", "-z", start, "--")
     untracked = _git(repository, "ls-files", "--others", "--exclude-standard", "-z")
     if differing is None or untracked is None:
         return None
-    return sorted({name for name in (differing + "\0" + untracked).split("\0") if name})
+    return sorted({name for name in (differing + "\0" + untracked).split("\0") if name}) or None
 
 
 def _git(repository: Path, *words: str) -> str | None:

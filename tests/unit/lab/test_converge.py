@@ -31,9 +31,8 @@ def playbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Playbook:
 
     def pretend(recap: dict[str, Any], status: int) -> None:
         program = tmp_path / "ansible-playbook"
-        program.write_text(
-            f'#!/bin/sh\necho "$@"\ncat > "$PROVINCE_RECAP" <<\'END\'\n{json.dumps(recap)}\nEND\nexit {status}\n'
-        )
+        lines = ["#!/bin/sh", 'echo "$@"', "cat > \"$PROVINCE_RECAP\" <<'END'", json.dumps(recap), "END"]
+        program.write_text("\n".join([*lines, f"exit {status}", ""]))
         program.chmod(0o755)
         monkeypatch.setattr(module, "PROGRAMS", tmp_path)
 

@@ -42,21 +42,47 @@ def test_every_role_of_the_table_exists() -> None:
     assert [role for role in roles if not (REPOSITORY / "roles" / role).is_dir()] == []
 
 
-def test_a_changed_and_a_new_file_are_both_found(tmp_path: Path) -> None:
-    def git(*words: str) -> None:
-        identity = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
-        subprocess.run(["git", "-C", str(tmp_path), *identity, *words], check=True, capture_output=True)
-
-    git("init", "--quiet")
-    (tmp_path / "old").write_text("1")
-    (tmp_path / "same").write_text("1")
-    git("add", ".")
-    git("commit", "--quiet", "-m", "first")
-    git("commit", "--quiet", "--allow-empty", "-m", "second")
-    (tmp_path / "old").write_text("2")
-    (tmp_path / "tên mới").write_text("1")
-    assert changed_files(tmp_path) == ["old", "tên mới"]
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    """A repository with two files and two commits."""
+    folder = tmp_path / "origin"
+    folder.mkdir()
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    for name in ("old", "same"):
+        (folder / name).write_text("1")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "-m", "first")
+    git(folder, "commit", "--quiet", "--allow-empty", "-m", "second")
+    return folder
 
 
-def test_a_folder_without_git_cannot_be_compared(tmp_path: Path) -> None:
-    assert changed_files(tmp_path) is None
+def git(folder: Path, *words: str) -> None:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
+    subprocess.run(["git", "-C", str(folder), *identity, *words], check=True, capture_output=True)
+
+
+def test_a_changed_and_a_new_file_are_both_found(origin: Path) -> None:
+    (origin / "old").write_text("2")
+    (origin / "tên mới").write_text("1")
+    assert changed_files(origin, "HEAD~1") == ["old", "tên mới"]
+
+
+def test_a_clone_is_compared_with_where_it_left_its_remote(origin: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(origin), str(clone))
+    (clone / "same").write_text("2")
+    git(clone, "commit", "--quiet", "--all", "-m", "third")
+    (clone / "new").write_text("1")
+    assert changed_files(clone) == ["new", "same"]
+
+
+def test_a_clone_that_equals_its_remote_says_nothing_about_what_changed(origin: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(origin), str(clone))
+    assert changed_files(clone) is None
+
+
+def test_a_folder_without_git_or_without_a_remote_cannot_be_compared(origin: Path, tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    assert changed_files(tmp_path / "plain") is None
+    assert changed_files(origin) is None
