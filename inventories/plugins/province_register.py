@@ -43,7 +43,6 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc] # ansible-core
         if str(REPOSITORY) not in sys.path:  # ansible-playbook is started from anywhere
             sys.path.insert(0, str(REPOSITORY))
         from province.hosts import built_hosts, load_environment, plan_for
-
         from province.ledger import state_dir
         from province.problems import ProblemsFoundError
 

@@ -351,6 +351,7 @@ SHOWN = (
 )
 DIFF_LIMIT = 100_000  # bytes of one file above which a difference is not worth reading
 CLOCK_TICK = 0.02  # seconds that the time of a file lags behind, by the granularity of its clock
+START_LIMIT = 1000  # seconds; a unit has its own limit, and one that builds an image takes minutes
 OUTPUT_LINES = 15  # of a checker's or a unit's last words
 
 
@@ -1000,7 +1001,7 @@ class Tree:
         # Until the new state is recorded, an interruption must not leave the old record standing.
         self.record_path(name).unlink(missing_ok=True)
         begun = time.time()
-        done = self.call(["systemctl", verb, "--", name], seconds=180)
+        done = self.call(["systemctl", verb, "--", name], seconds=START_LIMIT)
         now: Mapping[str, str] = self.show([name])[name]
         if done.status == 0 and now.get("Type") in ("simple", "exec", "forking", "dbus"):
             now = self.watch_it_stay(name)
