@@ -113,16 +113,19 @@ def _container(
             for volume in container["volumes"]
         ],
         "health": {"every_seconds": container["health"]["every_seconds"]},
-        "service": {
-            "name": f"{unit}.service",
-            "state": "started",
-            # What the process reads once, at its start; all else in a volume is read when asked for.
-            "watch": [
-                f"{home}/{volume['name']}/conf.d"
-                for volume in container["volumes"]
-                if volume["content"] == "rendered"
-            ],
-        },
+        "services": [
+            {"name": f"{unit}-build.service", "state": "started", "watch": [f"{home}/{name}/context"]},
+            {
+                "name": f"{unit}.service",
+                "state": "started",
+                # What the process reads once, at its start; all else in a volume is read when asked for.
+                "watch": [
+                    f"{home}/{volume['name']}/conf.d"
+                    for volume in container["volumes"]
+                    if volume["content"] == "rendered"
+                ],
+            },
+        ],
     }
 
 

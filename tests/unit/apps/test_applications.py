@@ -47,7 +47,9 @@ def test_rendered_volumes_are_read_only() -> None:
 
 def test_a_process_restarts_for_what_it_reads_at_its_start_only() -> None:
     (container,) = TREE["containers"]
-    (place,) = container["service"]["watch"]
+    image, process = container["services"]
+    assert image["watch"] == [container["context"]]
+    (place,) = process["watch"]
     watched = [file["path"] for file in TREE["files"] if file["path"].startswith(f"{place}/")]
     assert watched == ["/srv/apps/start/pages/conf.d/units.conf"]
 
