@@ -26,10 +26,10 @@ class HostImage(Protocol):
     def rootfs(self) -> Path: ...  # noqa: D102 - see the class
 
     @property
-    def metadata(self) -> Path: ...  # noqa: D102
+    def metadata(self) -> Path: ...  # noqa: D102 - see the class
 
     @property
-    def identity(self) -> str: ...  # noqa: D102
+    def identity(self) -> str: ...  # noqa: D102 - see the class
 
 
 def province_program(environment: Environment, plan: Plan, image: HostImage | None) -> Callable[[], None]:

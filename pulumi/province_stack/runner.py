@@ -47,6 +47,11 @@ _VERBS = {
     "delete-replaced": "removed to be made again",
     "import": "imported",
 }
+# The component that an object belongs to has its name; what is not here belongs to the estate itself.
+_COMPONENTS = {
+    "incus:index:Instance": "province:compute:HostInstance",
+    "incus:index:Network": "province:network:Segment",
+}
 _COLOUR = re.compile(r"<\{%[^%]*%\}>")
 
 
@@ -133,27 +138,37 @@ class Stack:
         self._open().workspace.remove_stack(self._name)
         return summary
 
-    def import_object(self, token: str, name: str, resource_id: str, parent: str) -> Summary:
+    def import_object(self, token: str, name: str, resource_id: str) -> Summary:
         """Take an object that exists into the stack, and read it; the next `up` makes it what is planned.
 
         `token` is the type (`incus:index:Instance`), `name` the resource's, `resource_id` as in the
-        provider (`<project>/<name>`), `parent` the URN of the component it belongs to, which the run
-        that was refused has made. Written into the state through `pulumi stack import`: `pulumi
-        import` itself would want the language plugin, which only the official CLI brings.
+        provider (`<project>/<name>`). The component it belongs to was made by the run that was refused.
+        Written into the state through `pulumi stack import`: `pulumi import` itself would want the
+        language plugin, which only the official CLI brings.
         """
-        inner = parent.split("::")[2]
-        urn = f"urn:pulumi:{self._name}::{PROJECT}::{inner}${token}::{name}"
         known = {resource["urn"]: resource for resource in self.resources()}
         provider = next((r for r in known.values() if r["type"] == "pulumi:providers:incus"), None)
-        if provider is None or parent not in known or urn in known:
+        component = _COMPONENTS.get(token)
+        parent = next(
+            (
+                urn
+                for urn, resource in known.items()
+                if resource["type"] == (component or "province:estate:Estate")
+                and (component is None or urn.endswith(f"::{name}"))
+            ),
+            "",
+        )
+        inner = parent.split("::")[2] if parent else ""
+        urn = f"urn:pulumi:{self._name}::{PROJECT}::{inner}${token}::{name}"
+        if provider is None or not parent or urn in known:
             raise _stop(
                 "STK-003",
                 f"stack {self._name}",
-                "the resource in the stack already" if urn in known else f"no {parent} in the stack",
+                f"{name} in the stack already" if urn in known else f"no component of {name} in the stack",
                 "a component that was brought up, without the resource",
                 "Run up first: it names what it refuses. Then import that.",
             )
-        entry = {
+        entry: dict[str, Any] = {
             "urn": urn,
             "custom": True,
             "id": resource_id,
