@@ -196,4 +196,5 @@ def look(browser: Browser, order: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(visit(json.loads(sys.stdin.readline()))))  # noqa: T201
+    json.dump(visit(json.loads(sys.stdin.readline())), sys.stdout)
+    sys.stdout.write("\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from province.render.applications import application_tree, bridge_name, build_context, context_hash
-from tests.unit.apps.province_of_two import KINDS, NORTH, PROVINCE, plan
+from tests.support.small_province import KINDS, NORTH, PROVINCE, plan
 
 APPS = Path(__file__).resolve().parents[3] / "apps"
 START = yaml.safe_load((APPS / "start/app.yml").read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from province.plan.model import Plan
 from province.register.catalogue import load_catalogue
 from province.register.model import STATES as UNIT_STATES
 from province.render.start import render, service_groups
-from tests.unit.apps.province_of_two import CLOSED, KINDS, NORTH, PROVINCE, SOUTH, plan, service, unit
+from tests.support.small_province import CLOSED, KINDS, NORTH, PROVINCE, SOUTH, plan, service, unit
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "apps/start"
