@@ -13,6 +13,10 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from province.apps import check_apps
+from province.problems import Problem, ProblemsFoundError
+from province.register.catalogue import load_catalogue
+
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = json.loads((ROOT / "docs/reference/app.schema.json").read_text(encoding="utf-8"))
 RECORDS = sorted((ROOT / "apps").glob("*/app.yml"))
@@ -117,3 +121,49 @@ def test_a_wrong_record_is_refused_at_the_wrong_place(
     assert error is not None
     assert error.json_path == place
     assert words in error.message
+
+
+def refused(tmp_path: Path, change: Callable[[Record], None]) -> list[Problem]:
+    """What the reader says about a changed record in a folder of its own."""
+    record = copy.deepcopy(read(ROOT / "apps/start/app.yml"))
+    change(record)
+    (tmp_path / "start").mkdir()
+    text = yaml.safe_dump(record, allow_unicode=True)
+    (tmp_path / "start/app.yml").write_text(text, encoding="utf-8")
+    catalogue = load_catalogue(ROOT / "inventories/catalogue", str)
+    with pytest.raises(ProblemsFoundError) as caught:
+        check_apps(tmp_path, ROOT / "docs/reference/app.schema.json", catalogue, lambda path: path.name)
+    return list(caught.value.problems)
+
+
+def test_the_reader_takes_the_applications_as_they_are() -> None:
+    catalogue = load_catalogue(ROOT / "inventories/catalogue", str)
+    apps = check_apps(ROOT / "apps", ROOT / "docs/reference/app.schema.json", catalogue, str)
+    assert [app.id for app in apps] == [path.parent.name for path in RECORDS]
+
+
+@pytest.mark.parametrize(("change", "place", "words"), WRONG.values(), ids=WRONG.keys())
+def test_the_reader_says_what_is_wrong_where_and_what_to_do(
+    tmp_path: Path, change: Callable[[Record], None], place: str, words: str
+) -> None:
+    del words
+    (problem,) = refused(tmp_path, change)
+    assert problem.file == "app.yml"
+    assert problem.code.startswith("APP-")
+    inner = place.removeprefix("$").removeprefix(".")
+    assert problem.path.startswith(inner) or inner.startswith(problem.path)
+    assert all((problem.found, problem.wanted, problem.remedy))
+
+
+CROSS = {
+    "a container that is not there": (put("publish", 0, "container", value="api"), "APP-023"),
+    "a machine that is not there": (put("machine", value="mainframe"), "APP-021"),
+    "the name of another service": (put("publish", 0, "name", value="dns"), "APP-024"),
+    "an id that is not the folder's": (put("id", value="begin"), "APP-020"),
+    "a kind that is not there": (put("taken_by", value={"kinds": ["castle"]}), "APP-025"),
+}
+
+
+@pytest.mark.parametrize(("change", "code"), CROSS.values(), ids=CROSS.keys())
+def test_what_names_nothing_is_refused(tmp_path: Path, change: Callable[[Record], None], code: str) -> None:
+    assert [problem.code for problem in refused(tmp_path, change)] == [code]

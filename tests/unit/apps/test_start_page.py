@@ -14,6 +14,7 @@ from province.plan.model import Plan
 from province.register.catalogue import load_catalogue
 from province.register.model import STATES as UNIT_STATES
 from province.render.start import render, service_groups
+from province.sources import load_sources
 from tests.support.small_province import CLOSED, KINDS, NORTH, PROVINCE, SOUTH, plan, service, unit
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -163,3 +164,13 @@ def test_every_word_is_for_a_service_of_the_catalogue_or_for_one_to_come() -> No
     }
     spoken = {words["service"] for words in WORDS["services"]}
     assert {"dns", "ntp", "packages"} <= spoken & known
+
+
+def test_the_page_of_a_real_province_lists_its_register() -> None:
+    sources = load_sources(ROOT / "inventories/registers/dien-bien")
+    made = sources.plan()
+    kinds = {name: kind.title for name, kind in sources.catalogue.kinds.items()}
+    page = Page(render(made, [app.record for app in sources.apps], kinds, FOLDER)["www/index.html"])
+    assert page.all("data-unit") == [unit.id for unit in made.units if unit.state != "closed"]
+    assert made.name in page.text
+    assert page.open == []
