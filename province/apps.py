@@ -1,0 +1,196 @@
+"""Reader of apps/*/app.yml: one record of each application, checked against the published contract.
+
+The contract is docs/reference/app.schema.json; what a schema cannot say is checked here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from province.plan.model import Port
+from province.problems import ProblemsFoundError
+from province.register.catalogue import Catalogue, Service
+from province.register.document import Document, Path_, is_nfc, near, read_document, shown
+
+# What an application is asked at by people: the gateway of its host.
+GATEWAY_PORT = Port(protocol="tcp", number=80)
+SCHEMA = Path(__file__).resolve().parents[1] / "docs/reference/app.schema.json"
+CARE = ("tls", "sso", "database", "broker", "backup", "probe", "metrics", "logs", "alerts", "runbook")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """An application; `record` is the file as it is, in the contract's words."""
+
+    id: str
+    record: Mapping[str, Any]
+
+    @property
+    def published(self) -> bool:
+        """Whether names and flows lead to it: `setup` is deployed and not shown."""
+        return bool(self.record["state"] != "setup" and self.record["publish"])
+
+    def service(self, segment: str) -> Service:
+        """The application as a service of the catalogue, asked in a segment of its machine."""
+        return Service(
+            id=self.id,
+            title=self.record["title"]["en"],
+            machine=self.record["machine"],
+            segment=segment,
+            ports=(GATEWAY_PORT,) if self.published else (),
+            names=tuple(entry["name"] for entry in self.record["publish"]) if self.published else (),
+            base=False,
+            care={key: self.record[key] for key in CARE},
+        )
+
+    def taken_by(self, kinds: Mapping[str, Any]) -> frozenset[str]:
+        """The kinds of units that are given it."""
+        wanted = self.record["taken_by"]["kinds"]
+        return frozenset(kinds) if wanted == "all" else frozenset(wanted)
+
+
+def load_apps(directory: Path) -> tuple[Mapping[str, Any], ...]:
+    """The records of apps/*/app.yml by id, each checked by itself. Raises ProblemsFoundError (APP-nnn)."""
+    return tuple(app.record for app in check_apps(directory, SCHEMA, None, str))
+
+
+def check_apps(
+    directory: Path, schema: Path, catalogue: Catalogue | None, called: Callable[[Path], str]
+) -> tuple[App, ...]:
+    """Read all applications, by id, and check them against each other and the catalogue.
+
+    `called` names a file in messages. Raises ProblemsFoundError with every problem (APP-nnn).
+    """
+    validator = jsonschema.Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
+    documents: dict[str, Document] = {}
+    sound: dict[str, dict[str, Any]] = {}
+    for path in sorted(directory.glob("*/app.yml")):
+        document = read_document(path, called(path), "APP")
+        documents[path.parent.name] = document
+        if document.problems:
+            continue
+        for error in sorted(
+            validator.iter_errors(document.data), key=lambda e: list(map(str, e.absolute_path))
+        ):
+            _note(document, error)
+        if not document.problems:
+            sound[path.parent.name] = document.data
+    if catalogue:
+        _cross_check(documents, sound, catalogue)
+    problems = tuple(problem for document in documents.values() for problem in document.problems)
+    if problems:
+        raise ProblemsFoundError(problems)
+    return tuple(App(id=name, record=record) for name, record in sorted(sound.items()))
+
+
+def _note(document: Document, error: jsonschema.ValidationError) -> None:
+    path: Path_ = tuple(error.absolute_path)
+    schema = error.schema if isinstance(error.schema, dict) else {}
+    wanted = str(schema.get("description", "what docs/reference/app.schema.json says"))
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = list(schema.get("properties", {}))
+        for key in [k for k in error.instance if k not in known]:
+            document.problem(
+                "010",
+                (*path, key),
+                f"the unknown field {shown(key)}",
+                "one of " + ", ".join(known),
+                near(str(key), known) + "Correct or remove it.",
+            )
+    elif error.validator == "required" and isinstance(error.instance, dict):
+        missing = [key for key in schema["required"] if key not in error.instance]
+        if missing and repr(missing[0]) in error.message:
+            for key in missing:
+                about = schema.get("properties", {}).get(key, {}).get("description", "")
+                document.problem("011", path, f"no field '{key}'", f"'{key}': {about}", f"Add `{key}:`.")
+    elif error.validator == "type":
+        document.problem(
+            "012", path, shown(error.instance), f"{schema['type']}: {wanted}", "Correct the value."
+        )
+    else:
+        document.problem(
+            "013",
+            path,
+            shown(error.instance),
+            f"{wanted} ({error.validator})",
+            "See docs/reference/app.schema.json.",
+        )
+
+
+def _cross_check(
+    documents: Mapping[str, Document], sound: Mapping[str, dict[str, Any]], catalogue: Catalogue
+) -> None:
+    ports: dict[int, str] = {}
+    names = {name: service.id for service in catalogue.services for name in service.names}
+    services = {service.id for service in catalogue.services}
+    for folder, record in sound.items():
+        document = documents[folder]
+
+        def complain(code: str, path: Path_, found: str, wanted: str, document: Document = document) -> None:
+            document.problem(code, path, found, wanted, "Correct one of the two.")
+
+        if record["id"] != folder or record["id"] in services:
+            complain(
+                "020", ("id",), shown(record["id"]), f"'{folder}', the folder's name, and no service's id"
+            )
+        if record["machine"] not in {machine.id for machine in catalogue.machines_at("centre")}:
+            complain(
+                "021",
+                ("machine",),
+                f"the unknown machine {shown(record['machine'])}",
+                "a machine of the centre",
+            )
+        for name, container in record["containers"].items():
+            port = container["host_port"]
+            if port in ports:
+                complain(
+                    "022",
+                    ("containers", name, "host_port"),
+                    f"{port}, which {ports[port]} has",
+                    "a port of its own",
+                )
+            ports.setdefault(port, folder)
+        for number, entry in enumerate(record["publish"]):
+            if entry["container"] not in record["containers"]:
+                complain(
+                    "023",
+                    ("publish", number, "container"),
+                    shown(entry["container"]),
+                    "one of its containers",
+                )
+            if entry["name"] in names:
+                complain(
+                    "024",
+                    ("publish", number, "name"),
+                    f"{shown(entry['name'])}, which {names[entry['name']]} has",
+                    "a name of its own",
+                )
+            names.setdefault(entry["name"], folder)
+        kinds = record["taken_by"]["kinds"]
+        for number, kind in enumerate(kinds if isinstance(kinds, list) else ()):
+            if kind not in catalogue.kinds:
+                complain(
+                    "025", ("taken_by", "kinds", number), f"the unknown kind {shown(kind)}", "a kind of units"
+                )
+        for path, text in _texts((), record):
+            if not is_nfc(text):
+                complain("014", path, f"decomposed letters (not NFC) in {shown(text)}", "text in Unicode NFC")
+
+
+def _texts(path: Path_, value: Any) -> list[tuple[Path_, str]]:
+    if isinstance(value, str):
+        return [(path, value)]
+    inner: list[tuple[Any, Any]] = (
+        list(value.items())
+        if isinstance(value, dict)
+        else list(enumerate(value))
+        if isinstance(value, list)
+        else []
+    )
+    return [found for key, item in inner for found in _texts((*path, key), item)]

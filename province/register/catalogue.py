@@ -1,0 +1,650 @@
+"""The catalogue: what a province's centre and its units consist of. Loading and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from province.plan.model import Port, Zone
+from province.problems import ProblemsFoundError
+from province.register.document import Document, Path_, near, read_document, shown
+from province.register.shape import Choice, Field, Flag, Integer, ListOf, MapOf, Record, Shape, Text
+
+NAME = Text(
+    words="lower-case letters, digits and hyphens, a letter first", pattern=r"[a-z][a-z0-9-]*", maximum=30
+)
+WORD = Text(
+    words="lower-case letters, digits and underscores, a letter first", pattern=r"[a-z][a-z0-9_]*", maximum=30
+)
+CODE = Text(
+    words="1 to 5 lower-case letters or digits, a letter first", pattern=r"[a-z][a-z0-9]{0,4}", maximum=5
+)
+SENTENCE = Text(words="a sentence", maximum=300)
+LAYERS = (
+    "base",
+    "network",
+    "naming",
+    "mirror",
+    "trust",
+    "data",
+    "identity",
+    "applications",
+    "monitoring",
+    "security",
+    "backup",
+)
+CARE = ("tls", "metrics", "logs", "backup", "probe")
+PORT = Text(words="a protocol and a port such as tcp/53", pattern=r"(tcp|udp)/[1-9][0-9]{0,4}", maximum=9)
+# Machines that are not ours, in services and flows.
+OUTSIDE = "outside"
+ANY = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CentreSegment:
+    """A segment of the centre; `place` counts /24 and /64 networks, `gateway` is a machine or `outside`."""
+
+    name: str
+    code: str
+    zone: Zone
+    vlan: int
+    place: int
+    gateway: str = ""
+    announced: bool = False
+    tunnel: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitSegment:
+    """A segment of every unit; a block's 2**-`share`, at `place` counted in its own size."""
+
+    name: str
+    code: str
+    letter: str
+    zone: Zone
+    vlan: int
+    share: int
+    place: int
+    place6: int
+    leases: bool = False
+    time: bool = False
+    tunnel: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A kind of machine: where it stands, in which segments, what it does."""
+
+    id: str
+    title: str
+    short: str
+    where: str  # centre | unit | carrier
+    members: int
+    place: int
+    vip: bool
+    interfaces: tuple[str, ...]
+    dynamic: tuple[str, ...]
+    primary: str
+    default: str
+    forwards: tuple[str, ...]
+    asn: int
+    roles: tuple[str, ...]
+    needs: tuple[str, ...]
+
+    def own(self, member: int) -> int:
+        """The place of a member: pairs leave the number itself to their virtual address."""
+        return self.place + member if self.members > 1 else self.place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What a machine offers in a segment. `care` are the fields of CARE and the runbook, as given."""
+
+    id: str
+    title: str
+    machine: str
+    segment: str
+    ports: tuple[Port, ...]
+    names: tuple[str, ...]
+    base: bool
+    care: Mapping[str, Any]
+
+    @property
+    def pending(self) -> tuple[tuple[str, str], ...]:
+        """(field, layer) of everything that waits for a layer; nested fields are joined by a dot."""
+        return tuple(_pending("", self.care))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One side of a flow of the catalogue: `at` is centre, unit, any or outside."""
+
+    zone: Zone
+    at: str
+    segments: tuple[str, ...]
+    machine: str  # "" for every machine of the segments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Traffic that is allowed, before it is resolved into addresses."""
+
+    id: str
+    source: Side
+    destination: Side
+    services: tuple[str, ...]
+    applications: bool
+    same_segment: bool
+    reason: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of unit."""
+
+    id: str
+    title: Mapping[str, str]
+    pool: str
+    parents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """Everything that all provinces have in common."""
+
+    centre: tuple[CentreSegment, ...]
+    unit: tuple[UnitSegment, ...]
+    machines: Mapping[str, Machine]
+    base_roles: tuple[str, ...]
+    services: tuple[Service, ...]
+    flows: tuple[Flow, ...]
+    kinds: Mapping[str, Kind]
+    unit_machines: tuple[str, ...]
+
+    def machines_at(self, where: str) -> tuple[Machine, ...]:
+        """Machines of the centre, of a unit, or of the carrier, in the file's order."""
+        return tuple(machine for machine in self.machines.values() if machine.where == where)
+
+
+def _pending(prefix: str, value: Any) -> list[tuple[str, str]]:
+    if not isinstance(value, Mapping):
+        return []
+    if set(value) == {"pending"}:
+        return [(prefix, str(value["pending"]))]
+    inner = (_pending(f"{prefix}.{key}" if prefix else key, item) for key, item in value.items())
+    return [pair for pairs in inner for pair in pairs]
+
+
+@dataclass(frozen=True, slots=True)
+class _Care:
+    """What a service says about one duty: pending on a layer, not needed with a reason, or its data."""
+
+    def check(self, document: Document, path: Path_, value: Any) -> None:
+        """The three forms."""
+        if isinstance(value, dict) and set(value) == {"pending"}:
+            Choice(LAYERS).check(document, (*path, "pending"), value["pending"])
+        elif isinstance(value, dict) and set(value) == {"not_needed"}:
+            SENTENCE.check(document, (*path, "not_needed"), value["not_needed"])
+        elif not isinstance(value, dict) or not value:
+            document.problem(
+                "012",
+                path,
+                shown(value),
+                "`pending: <layer>`, `not_needed: <reason>` or what there is",
+                "Say which of the three it is.",
+            )
+
+    def schema(self) -> dict[str, Any]:
+        """An object with something in it."""
+        return {"type": "object", "minProperties": 1}
+
+
+_ZONE = Choice(tuple(zone.value for zone in Zone))
+_PURPOSE = Field(SENTENCE, "what it is for")
+_SHAPES: dict[str, Shape] = {
+    "zones.yml": Record(
+        "the file",
+        {
+            "zones": Field(
+                ListOf(item=Record("a zone", {"id": Field(_ZONE, "its id"), "purpose": _PURPOSE}), minimum=1),
+                "zones",
+            )
+        },
+    ),
+    "segments.yml": Record(
+        "the file",
+        {
+            "centre": Field(
+                ListOf(
+                    item=Record(
+                        "a segment",
+                        {
+                            "name": Field(NAME, "its name"),
+                            "code": Field(CODE, "name of the interface"),
+                            "zone": Field(_ZONE, "its zone"),
+                            "vlan": Field(Integer(minimum=0, maximum=4094), "802.1Q number, 0 for none"),
+                            "place": Field(Integer(minimum=0, maximum=255), "number of its network"),
+                            "gateway": Field(NAME, "machine that routes it, or `outside`", required=False),
+                            "announced": Field(Flag(), "whether units learn the way to it", required=False),
+                            "tunnel": Field(
+                                Flag(), "whether it is addresses of tunnels only", required=False
+                            ),
+                            "purpose": _PURPOSE,
+                        },
+                    ),
+                    minimum=1,
+                ),
+                "segments of the centre",
+            ),
+            "unit": Field(
+                ListOf(
+                    item=Record(
+                        "a segment",
+                        {
+                            "name": Field(NAME, "its name"),
+                            "code": Field(CODE, "name of the interface"),
+                            "letter": Field(
+                                Text(words="one letter", pattern="[a-z]", maximum=1), "its letter"
+                            ),
+                            "zone": Field(_ZONE, "its zone"),
+                            "vlan": Field(Integer(minimum=0, maximum=4094), "802.1Q number, 0 for none"),
+                            "share": Field(Integer(minimum=0, maximum=8), "halvings of the unit's block"),
+                            "place": Field(Integer(minimum=0, maximum=255), "position in its own size"),
+                            "place6": Field(Integer(minimum=0, maximum=255), "number of its /64"),
+                            "leases": Field(Flag(), "whether addresses are given out", required=False),
+                            "time": Field(Flag(), "whether the gateway gives it the time", required=False),
+                            "tunnel": Field(
+                                Flag(), "whether it is addresses of tunnels only", required=False
+                            ),
+                            "purpose": _PURPOSE,
+                        },
+                    ),
+                    minimum=1,
+                ),
+                "segments of a unit",
+            ),
+        },
+    ),
+    "machines.yml": Record(
+        "the file",
+        {
+            "machines": Field(
+                MapOf(
+                    key=WORD,
+                    item=Record(
+                        "a machine",
+                        {
+                            "title": Field(SENTENCE, "what it is"),
+                            "short": Field(NAME, "short name, in names of hosts", required=False),
+                            "where": Field(Choice(("centre", "unit", "carrier")), "where it stands"),
+                            "members": Field(Integer(minimum=1, maximum=2), "1, or 2 for a pair"),
+                            "place": Field(Integer(minimum=1, maximum=253), "number of its addresses"),
+                            "vip": Field(
+                                Flag(), "whether services are asked at the pair's address", required=False
+                            ),
+                            "interfaces": Field(ListOf(item=NAME, minimum=1, unique=True), "its segments"),
+                            "dynamic": Field(
+                                ListOf(item=NAME), "segments that lease it an address", required=False
+                            ),
+                            "primary": Field(NAME, "segment of the address its name means"),
+                            "default": Field(NAME, "segment of its default route", required=False),
+                            "forwards": Field(
+                                ListOf(item=NAME), "segments it routes between", required=False
+                            ),
+                            "asn": Field(Integer(minimum=1, maximum=4294967294), "AS number", required=False),
+                            "roles": Field(ListOf(item=WORD, unique=True), "its roles"),
+                            "needs": Field(ListOf(item=NAME), "rights of its container", required=False),
+                        },
+                    ),
+                    minimum=1,
+                ),
+                "machines by id",
+            ),
+            "base_roles": Field(ListOf(item=WORD, unique=True), "roles of every machine of ours"),
+        },
+    ),
+    "services.yml": Record(
+        "the file",
+        {
+            "services": Field(
+                ListOf(
+                    item=Record(
+                        "a service",
+                        {
+                            "id": Field(NAME, "its id"),
+                            "title": Field(SENTENCE, "what it is"),
+                            "machine": Field(WORD, "who offers it; `any`, `outside`"),
+                            "segment": Field(NAME, "where it is asked"),
+                            "ports": Field(ListOf(item=PORT, minimum=1, unique=True), "protocol/port"),
+                            "names": Field(ListOf(item=NAME, unique=True), "names in the domain"),
+                            "base": Field(Flag(), "let in by the base of every ruleset", required=False),
+                            **{field: Field(_Care(), "how it is cared for, or pending") for field in CARE},
+                            "runbook": Field(
+                                Text(words="a page", pattern=r"docs/runbooks/[a-z0-9-]+\.md"), "what to do"
+                            ),
+                        },
+                    ),
+                    minimum=1,
+                ),
+                "services",
+            )
+        },
+    ),
+    "flows.yml": Record(
+        "the file",
+        {
+            "flows": Field(
+                ListOf(
+                    item=Record(
+                        "a flow",
+                        {
+                            "id": Field(NAME, "first part of the flows' ids"),
+                            **{
+                                side: Field(
+                                    Record(
+                                        "an endpoint",
+                                        {
+                                            "zone": Field(_ZONE, "its zone"),
+                                            "at": Field(Choice(("centre", "unit", ANY, OUTSIDE)), "where"),
+                                            "segments": Field(
+                                                ListOf(item=NAME, minimum=1), "segments", required=False
+                                            ),
+                                            "machine": Field(WORD, "machine", required=False),
+                                        },
+                                    ),
+                                    words,
+                                )
+                                for side, words in (("from", "who begins"), ("to", "who answers"))
+                            },
+                            "services": Field(
+                                ListOf(item=NAME, minimum=1, unique=True), "services", required=False
+                            ),
+                            "applications": Field(Flag(), "one flow for each application", required=False),
+                            "same_segment": Field(Flag(), "within one network", required=False),
+                            "reason": Field(SENTENCE, "why it is allowed"),
+                            "owner": Field(NAME, "who answers for it"),
+                        },
+                    ),
+                    minimum=1,
+                ),
+                "flows",
+            )
+        },
+    ),
+    "kinds.yml": Record(
+        "the file",
+        {
+            "kinds": Field(
+                MapOf(
+                    key=WORD,
+                    item=Record(
+                        "a kind",
+                        {
+                            "title": Field(
+                                Record("a title", {lang: Field(Text(), lang) for lang in ("vi", "en")}),
+                                "title",
+                            ),
+                            "pool": Field(NAME, "pool of the register"),
+                            "parents": Field(ListOf(item=WORD), "kinds that may stand above"),
+                        },
+                    ),
+                    minimum=1,
+                ),
+                "kinds by id",
+            ),
+            "machines": Field(ListOf(item=WORD, minimum=1, unique=True), "machines of every unit"),
+        },
+    ),
+}
+FILES = tuple(_SHAPES)
+
+
+def load_catalogue(directory: Path, called: Callable[[Path], str]) -> Catalogue:
+    """Read and check a catalogue. `called` names a file in messages.
+
+    Raises ProblemsFoundError with every problem of every file (CAT-nnn).
+    """
+    documents: dict[str, Document] = {}
+    for name, shape in _SHAPES.items():
+        document = read_document(directory / name, called(directory / name), "CAT")
+        if not document.problems:
+            shape.check(document, (), document.data)
+        documents[name] = document
+    _stop_on(documents)
+    catalogue = _build({name: document.data for name, document in documents.items()})
+    _cross_check(catalogue, documents)
+    _stop_on(documents)
+    return catalogue
+
+
+def _stop_on(documents: Mapping[str, Document]) -> None:
+    problems = tuple(problem for document in documents.values() for problem in document.problems)
+    if problems:
+        raise ProblemsFoundError(problems)
+
+
+def _build(data: Mapping[str, Any]) -> Catalogue:
+    def segment(kind: Any, record: dict[str, Any]) -> Any:
+        fields = {key: value for key, value in record.items() if key != "purpose"}
+        return kind(**{**fields, "zone": Zone(record["zone"])})
+
+    def side(record: dict[str, Any]) -> Side:
+        return Side(
+            zone=Zone(record["zone"]),
+            at=record["at"],
+            segments=tuple(record.get("segments", ())),
+            machine=record.get("machine", ""),
+        )
+
+    return Catalogue(
+        centre=tuple(segment(CentreSegment, record) for record in data["segments.yml"]["centre"]),
+        unit=tuple(segment(UnitSegment, record) for record in data["segments.yml"]["unit"]),
+        machines={
+            name: Machine(
+                id=name,
+                title=record["title"],
+                short=record.get("short", name),
+                where=record["where"],
+                members=record["members"],
+                place=record["place"],
+                vip=record.get("vip", False),
+                interfaces=tuple(record["interfaces"]),
+                dynamic=tuple(record.get("dynamic", ())),
+                primary=record["primary"],
+                default=record.get("default", ""),
+                forwards=tuple(record.get("forwards", ())),
+                asn=record.get("asn", 0),
+                roles=tuple(record["roles"]),
+                needs=tuple(record.get("needs", ())),
+            )
+            for name, record in data["machines.yml"]["machines"].items()
+        },
+        base_roles=tuple(data["machines.yml"]["base_roles"]),
+        services=tuple(
+            Service(
+                id=record["id"],
+                title=record["title"],
+                machine=record["machine"],
+                segment=record["segment"],
+                ports=tuple(port(text) for text in record["ports"]),
+                names=tuple(record["names"]),
+                base=record.get("base", False),
+                care={key: record[key] for key in (*CARE, "runbook")},
+            )
+            for record in data["services.yml"]["services"]
+        ),
+        flows=tuple(
+            Flow(
+                id=record["id"],
+                source=side(record["from"]),
+                destination=side(record["to"]),
+                services=tuple(record.get("services", ())),
+                applications=record.get("applications", False),
+                same_segment=record.get("same_segment", False),
+                reason=record["reason"],
+                owner=record["owner"],
+            )
+            for record in data["flows.yml"]["flows"]
+        ),
+        kinds={
+            name: Kind(id=name, title=record["title"], pool=record["pool"], parents=tuple(record["parents"]))
+            for name, record in data["kinds.yml"]["kinds"].items()
+        },
+        unit_machines=tuple(data["kinds.yml"]["machines"]),
+    )
+
+
+def port(text: str) -> Port:
+    """`tcp/53` as a Port."""
+    protocol, _, number = text.partition("/")
+    return Port(protocol=protocol, number=int(number))
+
+
+def _cross_check(catalogue: Catalogue, documents: Mapping[str, Document]) -> None:
+    """References between the files, and places that would collide."""
+    _check_segments(catalogue, documents["segments.yml"])
+    segments = {
+        "centre": {s.name for s in catalogue.centre} | {"wan"},
+        "unit": {s.name for s in catalogue.unit} | {"wan"},
+    }
+    segments["carrier"] = segments["centre"]
+    machines = documents["machines.yml"]
+    for name, machine in catalogue.machines.items():
+        at: Path_ = ("machines", name)
+        for number, segment in enumerate(machine.interfaces):
+            _known(machines, (*at, "interfaces", number), segment, segments[machine.where], "segment")
+        inside = {*machine.forwards, *machine.dynamic, machine.primary} | ({machine.default} - {""})
+        for segment in sorted(inside - set(machine.interfaces)):
+            machines.problem(
+                "020",
+                at,
+                f"the segment '{segment}', in which it has no interface",
+                "one of " + ", ".join(machine.interfaces),
+                "Add the interface, or correct the name.",
+            )
+    _check_places(catalogue, machines)
+    services = documents["services.yml"]
+    _unique(services, "services", [service.id for service in catalogue.services])
+    for number, service in enumerate(catalogue.services):
+        if service.machine not in (ANY, OUTSIDE):
+            _known(
+                services, ("services", number, "machine"), service.machine, set(catalogue.machines), "machine"
+            )
+    known = {service.id for service in catalogue.services}
+    flows = documents["flows.yml"]
+    for number, flow in enumerate(catalogue.flows):
+        here: Path_ = ("flows", number)
+        for position, wanted in enumerate(flow.services):
+            _known(flows, (*here, "services", position), wanted, known, "service")
+        if bool(flow.services) == flow.applications:
+            flows.problem(
+                "021",
+                here,
+                "a flow for nothing, or for both",
+                "`services` or `applications`",
+                "Give one of the two.",
+            )
+        for name, side in (("from", flow.source), ("to", flow.destination)):
+            if side.machine:
+                _known(flows, (*here, name, "machine"), side.machine, set(catalogue.machines), "machine")
+            if side.at in segments:
+                zones = {
+                    s.name: s.zone for s in (catalogue.centre if side.at == "centre" else catalogue.unit)
+                }
+                zones["wan"] = Zone.BORDER
+                for segment in side.segments:
+                    _known(flows, (*here, name, "segments"), segment, segments[side.at], "segment")
+                    if zones.get(segment, side.zone) is not side.zone:
+                        flows.problem(
+                            "022",
+                            (*here, name, "zone"),
+                            f"the zone {side.zone.value} for the segment '{segment}'",
+                            f"its zone, {zones[segment].value}",
+                            "Correct the zone.",
+                        )
+    kinds = documents["kinds.yml"]
+    for name, kind in catalogue.kinds.items():
+        for number, parent in enumerate(kind.parents):
+            _known(kinds, ("kinds", name, "parents", number), parent, set(catalogue.kinds), "kind")
+    for number, machine_id in enumerate(catalogue.unit_machines):
+        units = {machine.id for machine in catalogue.machines_at("unit")}
+        _known(kinds, ("machines", number), machine_id, units, "machine of a unit")
+
+
+def _known(document: Document, path: Path_, word: str, words: set[str], what: str) -> None:
+    if word not in words:
+        document.problem(
+            "020",
+            path,
+            f"the unknown {what} '{word}'",
+            "one of " + ", ".join(sorted(words)),
+            near(word, sorted(words)) + "Correct the name, or add it to the catalogue.",
+        )
+
+
+def _unique(document: Document, where: str, values: list[str]) -> None:
+    first: dict[str, int] = {}
+    for number, value in enumerate(values):
+        if value in first:
+            document.problem(
+                "023",
+                (where, number),
+                f"'{value}' twice, first in line {document.line((where, first[value]))}",
+                "each once",
+                "Remove or rename one of the two.",
+            )
+        first.setdefault(value, number)
+
+
+def _check_segments(catalogue: Catalogue, document: Document) -> None:
+    for where, segments in (("centre", catalogue.centre), ("unit", catalogue.unit)):
+        _unique(document, where, [segment.name for segment in segments])
+    places: dict[int, str] = {}
+    for number, segment in enumerate(catalogue.centre):
+        if segment.place in places:
+            document.problem(
+                "024",
+                ("centre", number, "place"),
+                f"place {segment.place}, which '{places[segment.place]}' has",
+                "a place of its own",
+                "Choose a free place.",
+            )
+        places[segment.place] = segment.name
+    taken: dict[int, str] = {}
+    for number, part in enumerate(catalogue.unit):
+        size = 256 >> part.share
+        for slot in range(part.place * size, (part.place + 1) * size):
+            if slot >= 256 or slot in taken:
+                document.problem(
+                    "024",
+                    ("unit", number, "place"),
+                    f"place {part.place} of share {part.share}, "
+                    + (f"which overlaps '{taken[slot]}'" if slot in taken else "which is outside the block"),
+                    "a free part of the unit's block",
+                    "Choose another place.",
+                )
+                break
+            taken[slot] = part.name
+
+
+def _check_places(catalogue: Catalogue, document: Document) -> None:
+    """A pair takes three numbers, and so does what may become one."""
+    for where in ("centre", "unit"):
+        taken: dict[int, str] = {}
+        for machine in catalogue.machines.values():
+            if (machine.where == "unit") != (where == "unit"):
+                continue
+            for slot in range(machine.place, machine.place + 3):
+                if slot in taken:
+                    document.problem(
+                        "024",
+                        ("machines", machine.id, "place"),
+                        f"place {machine.place}, which overlaps '{taken[slot]}'",
+                        "three free numbers",
+                        "Choose another place.",
+                    )
+                    break
+                taken[slot] = machine.id

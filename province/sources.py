@@ -1,0 +1,80 @@
+"""Where the input of a plan lies: a register, the catalogue and the applications beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from province.apps import App, check_apps
+from province.plan.build import make_plan
+from province.plan.model import Plan
+from province.problems import Problem, ProblemsFoundError
+from province.register.catalogue import Catalogue, load_catalogue
+from province.register.model import Register, load_register
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Everything a plan is made from, read and checked."""
+
+    register: Register
+    catalogue: Catalogue
+    apps: tuple[App, ...]
+
+    def plan(self, members: Mapping[str, int] | None = None) -> Plan:
+        """The plan that follows; `members` as in `make_plan`."""
+        return make_plan(self.register, self.catalogue, self.apps, members)
+
+
+def load_sources(register: Path) -> Sources:
+    """Read a register with the catalogue and applications of its tree.
+
+    `register` is a folder. When it lies in `inventories/registers/`, that tree's catalogue and
+    applications hold; otherwise, or where the tree has none, the repository's. Raises
+    ProblemsFoundError with all problems of the first part that has any.
+    """
+    directory = register.resolve()
+    root = tree_of(directory)
+    if not directory.is_dir():
+        raise ProblemsFoundError((
+            Problem(
+                code="REG-001",
+                file=called(register),
+                line=0,
+                path="",
+                found="no folder of this name",
+                wanted="the folder of a register, with province.yml and units/",
+                remedy="Correct the path, or make a register with `province new`.",
+            ),
+        ))  # fmt: skip
+    catalogue = load_catalogue(_here_or_ours(root, "inventories/catalogue"), called)
+    apps = check_apps(
+        _here_or_ours(root, "apps"), _here_or_ours(root, "docs/reference/app.schema.json"), catalogue, called
+    )
+    services = frozenset({service.id for service in catalogue.services} | {app.id for app in apps})
+    return Sources(
+        register=load_register(directory, catalogue, services, called), catalogue=catalogue, apps=apps
+    )
+
+
+def tree_of(register: Path) -> Path:
+    """The tree that a register belongs to: the folder above `inventories`, else the repository."""
+    if register.parent.name == "registers" and register.parents[1].name == "inventories":
+        return register.parents[2]
+    return REPOSITORY
+
+
+def _here_or_ours(root: Path, path: str) -> Path:
+    return root / path if (root / path).exists() else REPOSITORY / path
+
+
+def called(path: Path) -> str:
+    """How messages name a file: from the repository's root where it lies inside, else as it was given."""
+    resolved = path.resolve()
+    for base in (REPOSITORY, Path.cwd()):
+        if resolved.is_relative_to(base) and resolved != base:
+            return resolved.relative_to(base).as_posix()
+    return str(path)
