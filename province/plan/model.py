@@ -52,8 +52,8 @@ class Interface:
 
     `name` is the name of the device inside the host (at most 15 characters), equal to the segment's
     code. `addresses` are the host's own, with prefix length, IPv4 first; `vips` are the pair's,
-    carried by whichever member is active. `method` is `static`, or `dynamic` for machines that take
-    DHCP and router advertisements (workstations). `default_route`: this interface holds the default
+    carried by whichever member is active. `method` is `static`; `dynamic` for machines that take DHCP
+    and router advertisements (workstations); `tunnel` for ends of a WireGuard tunnel. `default_route`: this interface holds the default
     route, through the segment's gateways.
     """
 

@@ -1,0 +1,145 @@
+"""From register, catalogue and applications to the plan. Pure: the same input, the same plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from province.apps import App
+from province.plan.addressing import centre_segments, planned_unit
+from province.plan.dns import planned_zones
+from province.plan.flows import Ground, planned_flows, ways
+from province.plan.hosts import CARRIER, carrier_host, centre_hosts, hub_line, unit_hosts, unit_lines
+from province.plan.model import Plan, PlannedFlow, PlannedHost, PlannedService, Segment
+from province.plan.services import planned_services
+from province.plan.wan import planned_peers
+from province.problems import Problem, ProblemsFoundError
+from province.register.catalogue import Catalogue
+from province.register.model import CENTRE, Register
+
+CLOSED = "closed"
+
+
+def make_plan(
+    register: Register,
+    catalogue: Catalogue,
+    apps: Iterable[App] = (),
+    members: Mapping[str, int] | None = None,
+) -> Plan:
+    """Everything that follows. Closed units keep their block and have no machines.
+
+    `members` says how many members of the centre's machines serve: services, and the names that lead to
+    them, are theirs alone. Hosts, addresses and flows are always those of the whole pairs, so that a
+    second member moves nobody. Without it all members serve.
+
+    Raises ProblemsFoundError (PLN-nnn) when the catalogue allows what cannot be: a flow from or to
+    nobody, without a way, or a service that no flow reaches.
+    """
+    units = tuple(
+        planned_unit(unit, register.pools[catalogue.kinds[unit.kind].pool], catalogue)
+        for unit in register.units
+    )
+    records = {unit.id: unit for unit in register.units}
+    open_units = tuple(unit for unit in units if unit.state != CLOSED)
+    hub = catalogue.machines["hub"]
+    hub_lines = [
+        hub_line(register, f"{hub.short}-{member}", 1, member) for member in range(1, hub.members + 1)
+    ]
+    lines = {unit.id: unit_lines(register, unit.pool, records[unit.id]) for unit in open_units}
+    segments: dict[str, Segment] = {s.id: s for s in centre_segments(register, catalogue)}
+    segments |= {s.id: s for s in hub_lines}
+    segments |= {s.id: s for unit in open_units for s in (*unit.segments, *lines[unit.id])}
+    hosts: list[PlannedHost] = centre_hosts(register, catalogue, segments)
+    for unit in open_units:
+        hosts += unit_hosts(register, catalogue, unit, lines[unit.id], hub.members)
+    if CARRIER in catalogue.machines:
+        every = [*hub_lines, *(line for unit in open_units for line in lines[unit.id])]
+        hosts.append(carrier_host(register, catalogue, segments, every))
+
+    shown = [app for app in apps if app.published]
+    offered = {service.id: service for service in catalogue.services}
+    offered |= {app.id: app.service(catalogue.machines[app.record["machine"]].primary) for app in shown}
+    services = planned_services(register.domain, catalogue, offered.values(), hosts, segments)
+    ground = Ground(
+        catalogue=catalogue,
+        units=open_units,
+        records=records,
+        segments=segments,
+        hosts=tuple(hosts),
+        services={service.id: service for service in services},
+    )
+    flows = planned_flows(ground, offered, {app.id: app.taken_by(catalogue.kinds) for app in shown})
+    present = [
+        h for h in hosts if members is None or h.owner != CENTRE or h.member <= members.get(h.machine, 0)
+    ]
+    serving = planned_services(register.domain, catalogue, offered.values(), present, segments)
+    plan = Plan(
+        province=register.id,
+        name=register.name,
+        domain=register.domain,
+        units=units,
+        segments=tuple(segments.values()),
+        hosts=tuple(hosts),
+        services=serving,
+        flows=flows,
+        peers=planned_peers(open_units, hosts),
+        dns_zones=planned_zones(register, catalogue, hosts, serving, present),
+    )
+    problems = [*_flow_problems(plan, catalogue), *_service_problems(services, flows)]
+    if problems:
+        raise ProblemsFoundError(tuple(problems))
+    return plan
+
+
+def _problem(code: str, path: str, found: str, wanted: str, remedy: str) -> Problem:
+    return Problem(
+        code=f"PLN-{code}", file="inventories/catalogue/flows.yml", line=0, path=path, found=found, wanted=wanted,
+        remedy=remedy,
+    )  # fmt: skip
+
+
+def _flow_problems(plan: Plan, catalogue: Catalogue) -> Iterable[Problem]:
+    seen: set[str] = set()
+    for flow in plan.flows:
+        if flow.id in seen:
+            yield _problem("003", flow.id, "a flow's id twice", "each id once", "Rename one of the two.")
+        seen.add(flow.id)
+        # A province without units has units' flows without addresses.
+        if not plan.units:
+            continue
+        anywhere = not flow.destination.segments
+        for side, endpoint in (("source", flow.source), ("destination", flow.destination)):
+            if not (endpoint.networks4 and endpoint.networks6) and not (side == "destination" and anywhere):
+                yield _problem(
+                    "001",
+                    flow.id,
+                    f"no address for its {side}",
+                    "at least one of each family",
+                    "Correct zone, segments or machine of the flow.",
+                )
+    services = {service.id: service.machine for service in plan.services}
+    for number, declared in enumerate(catalogue.flows):
+        for service in declared.services or [
+            s for s in services if s not in {x.id for x in catalogue.services}
+        ]:
+            for (source, destination), hops in ways(catalogue, declared, services[service]).items():
+                if hops is None:
+                    yield _problem(
+                        "002",
+                        f"flows[{number}]",
+                        f"no way from {'/'.join(source)} to {'/'.join(destination)}",
+                        "segments that routers join",
+                        "Correct the flow, or `forwards` of the machines.",
+                    )
+
+
+def _service_problems(services: Iterable[PlannedService], flows: Iterable[PlannedFlow]) -> Iterable[Problem]:
+    reached = {flow.service for flow in flows}
+    for service in services:
+        if service.id not in reached:
+            yield _problem(
+                "004",
+                service.id,
+                f"no flow to the service '{service.id}'",
+                "at least one flow to every service",
+                "Add the flow, or remove the service.",
+            )
