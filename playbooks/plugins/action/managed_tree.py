@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shlex
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -170,7 +169,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
         for command in commands:
             try:
                 self._connection.reset()
-                done = self._low_level_execute_command(shlex.join(shlex.split(command)), sudoable=True)
+                done = self._low_level_execute_command(command, sudoable=True)
             except (AnsibleConnectionFailure, NotImplementedError) as error:
                 result.update(
                     failed=True,

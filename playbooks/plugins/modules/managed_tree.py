@@ -950,6 +950,7 @@ class Tree:
                 return
         if not recorded and not self.check:
             self.write_record(name, known.get("InvocationID", ""), hashes)
+        self.ask_for_confirmation(unit)
 
     def changes_any_of(self, paths: Iterable[str]) -> bool:
         """Whether this run changes (in check mode: would change) something in these places."""
@@ -1000,6 +1001,9 @@ class Tree:
             )  # a start limit reached earlier is not this run's
         # Until the new state is recorded, an interruption must not leave the old record standing.
         self.record_path(name).unlink(missing_ok=True)
+        if unit["confirm"]:
+            self.unconfirmed(name).parent.mkdir(parents=True, exist_ok=True)
+            self.unconfirmed(name).touch()
         begun = time.time()
         done = self.call(["systemctl", verb, "--", name], seconds=START_LIMIT)
         now: Mapping[str, str] = self.show([name])[name]
@@ -1010,8 +1014,17 @@ class Tree:
                 f"{name} did not {verb}: {done.output.strip()}\nIts last words:\n{self.journal(name, begun)}"
             )
         self.write_record(name, now.get("InvocationID", ""), hashes)
-        if unit["confirm"]:
-            self.outcome.confirm.append(unit["confirm"])
+        self.ask_for_confirmation(unit)
+
+    def unconfirmed(self, name: str) -> Path:
+        """The mark of a unit whose change nobody has confirmed yet; the controller removes it."""
+        return self.place("/run/province/units") / f"{name}.unconfirmed"
+
+    def ask_for_confirmation(self, unit: Mapping[str, Any]) -> None:
+        """Hand the confirmation to the controller, also that of a run which was interrupted before it."""
+        if unit["confirm"] and not self.check and self.unconfirmed(unit["name"]).exists():
+            mark = shlex.quote(f"/run/province/units/{unit['name']}.unconfirmed")
+            self.outcome.confirm.append(f"{unit['confirm']} && rm -f {mark}")
 
     def journal(self, name: str, since: float) -> str:
         """What a unit, and systemd of it, has written since a time."""

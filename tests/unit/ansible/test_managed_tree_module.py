@@ -501,9 +501,16 @@ def test_a_unit_that_dies_right_after_its_start_is_a_failure(host: Host, lay: La
         lay(call=dying, **served("1"))
 
 
-def test_what_is_to_be_confirmed_is_handed_back_only_after_a_change(host: Host, lay: Lay) -> None:
+def test_what_is_to_be_confirmed_is_handed_back_until_the_controller_has_done_it(
+    host: Host, lay: Lay
+) -> None:
     host.unit("d.service")
-    assert lay(**served("1", confirm="d confirm")).confirm == ["d confirm"]
+    (command,) = lay(**served("1", confirm="d confirm")).confirm
+    confirmed, _, mark = command.partition(" && rm -f ")
+    assert confirmed == "d confirm"
+    again = lay(**served("1", confirm="d confirm"))
+    assert (again.changes, again.confirm) == ([], [command]), "a run was interrupted before it confirmed"
+    (host.root / mark.lstrip("/")).unlink()
     assert lay(**served("1", confirm="d confirm")).confirm == []
 
 
