@@ -181,13 +181,13 @@ class Contacted:
 def target_of(host: Host) -> Target:
     """Take from a host's facts what the first contact needs."""
     facts: Mapping[str, Any] = host.facts()
-    management = facts["management"]
-    addresses = tuple(management[key] for key in ("address4", "address6") if management.get(key))
+    name = facts["management"]["interface"]
+    interface = next(entry for entry in facts["interfaces"] if entry["name"] == name)
     return Target(
         name=host.name,
         fqdn=facts["fqdn"],
-        interface=management["interface"],
-        addresses=addresses,
+        interface=name,
+        addresses=tuple(interface["addresses"]),
         routes=tuple(facts["management_routes"]),
     )
 
