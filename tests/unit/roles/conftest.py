@@ -12,6 +12,8 @@ import yaml
 from ansible.plugins.filter.core import FilterModule as CoreFilters
 from ansible.plugins.test.core import TestModule as CoreTests
 
+from province.ansible import addresses, nftables
+
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
 Render = Callable[..., str]
@@ -29,7 +31,7 @@ def render() -> Render:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        environment.filters.update(CoreFilters().filters())
+        environment.filters.update({**CoreFilters().filters(), **addresses.FILTERS, **nftables.FILTERS})
         environment.tests.update(CoreTests().tests())
         defaults = yaml.safe_load((ROLES / role / "defaults/main.yml").read_text()) or {}
         known = {**defaults, "ansible_managed": "Ansible managed", "inventory_hostname": "host", **variables}
