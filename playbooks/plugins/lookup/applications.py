@@ -30,13 +30,17 @@ def tree_of(environment: str, placed: tuple[str, ...]) -> dict[str, list[dict[st
     """The tree of one host; a role asks for its parts one after the other."""
     if str(REPOSITORY) not in sys.path:
         sys.path.insert(0, str(REPOSITORY))
-    from province.apps import load_apps
     from province.hosts import load_environment, plan_for
     from province.render.applications import application_tree
 
     loaded = load_environment(Path(environment))
-    folder = REPOSITORY / "apps"
-    return application_tree(plan_for(loaded), load_apps(folder), placed, folder)
+    return application_tree(
+        plan_for(loaded),
+        [app.record for app in loaded.sources.apps],
+        {name: kind.title for name, kind in loaded.sources.catalogue.kinds.items()},
+        placed,
+        REPOSITORY / "apps",
+    )
 
 
 class LookupModule(LookupBase):  # type: ignore[misc] # ansible-core has no types
