@@ -90,6 +90,8 @@ def check_apps(
 
 
 def _note(document: Document, error: jsonschema.ValidationError) -> None:
+    if error.validator == "oneOf":  # of several forms, what is wrong with the one that was meant
+        error = jsonschema.exceptions.best_match([error])
     path: Path_ = tuple(error.absolute_path)
     schema = error.schema if isinstance(error.schema, dict) else {}
     wanted = str(schema.get("description", "what docs/reference/app.schema.json says"))

@@ -13,11 +13,11 @@ from province.problems import ProblemsFoundError
 # In the order of `province --help`. Each has `add_commands(subparsers)`; commands set `run`.
 PARTS = (
     "province.new",
-    "province.register.commands",
-    "province.plan.commands",
+    "province.commands",
     "province.hosts",
     "province.ledger",
     "province.contact",
+    "province.stack",
     "province.lab.commands",
 )
 

@@ -22,11 +22,10 @@ from province.plan.hosts import CARRIER, HUB_TUNNEL
 from province.plan.model import Interface, Peer, Plan, PlannedHost, PlannedUnit, Segment, Zone
 from province.plan.rules import Rulebook
 from province.problems import ProblemsFoundError
-from province.register.catalogue import ANY, OUTSIDE, Catalogue, Machine
+from province.register.catalogue import NAME, OUTSIDE, WORD, Catalogue, Machine
 from province.register.document import Document, near, read_document, shown
 from province.register.model import CENTRE, UNIT_ID
 from province.register.shape import Choice, Field, Flag, Integer, ListOf, MapOf, Record, Text
-from province.register.catalogue import NAME, WORD
 from province.sources import Sources, called, load_sources
 
 JSON = Any
@@ -88,7 +87,7 @@ ENVIRONMENT = Record(
                 item=ListOf(item=Text(words="an http address", pattern=r"https?://\S+"), minimum=1),
                 minimum=1,
             ),
-            "upstreams of the package mirror by repository; without it, those of the controller's own sources",
+            "upstreams of the package mirror by repository; otherwise the controller's own sources",
             required=False,
         ),
     },
@@ -267,7 +266,7 @@ def plan_for(environment: Environment) -> Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """A built host. `missing_keys` are hosts whose public WireGuard key is not known: their peers are absent."""
+    """A built host. `missing_keys`: hosts whose public WireGuard key is not known; their peers are absent."""
 
     name: str
     groups: tuple[str, ...]
@@ -393,7 +392,7 @@ class _Built:
 
     @cached_property
     def blocks(self) -> tuple[IPNetwork, ...]:
-        """What the centre learns of units: of all that are open, so that one more built one moves nobody else."""
+        """What the centre learns of units: of all open ones, so that building one more moves nobody else."""
         return (*(unit.prefix4 for unit in self.open), *(unit.prefix6 for unit in self.open))
 
     def service_addresses(self, service: str) -> list[IPAddress]:
@@ -485,7 +484,7 @@ class _Facts:
         return interface.vips if alone or self.host.member == 1 else ()
 
     def _routes(self, interface: Interface) -> list[dict[str, str]]:
-        """Ways that are not the default route's: a host with a line to the Internet finds the province inside."""
+        """Ways beside the default route: a host with a line to the Internet finds the province inside."""
         segment = self._segment(interface)
         if interface.name != self.machine.primary or self.machine.default in ("", self.machine.primary):
             return []
@@ -522,8 +521,7 @@ class _Facts:
 
     def _gateway(self) -> list[IPAddress]:
         """A unit's gateway, as its staff network knows it."""
-        assert self.unit is not None
-        segment = self.built.segments[f"{self.unit.id}/{self.machine.primary}"]
+        segment = self.built.segments[f"{self.host.owner}/{self.machine.primary}"]
         return [address for address in (segment.gateway4, segment.gateway6) if address is not None]
 
     def _resolvers(self) -> list[IPAddress]:

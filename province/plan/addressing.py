@@ -22,7 +22,7 @@ def block(pool: IPNetwork, index: int, prefix: int) -> IPNetwork:
 
 def network(first: int, prefix: int, version: int) -> IPNetwork:
     """A network from its first address, as a number."""
-    return IPNetwork((first, prefix), version=version)
+    return IPNetwork((first, prefix), version=6 if version == 6 else 4)
 
 
 def nth(inside: IPNetwork, number: int) -> IPAddress:
@@ -146,7 +146,7 @@ def carrier_segment(owner: str, code: str, pool: Pool, index: int, number: int, 
 
 
 def merged(networks: list[IPNetwork]) -> tuple[IPNetwork, ...]:
-    """Networks sorted and without what others contain; neighbours are not joined, so that each stays visible."""
+    """Networks sorted, without what others contain; neighbours are not joined: each stays visible."""
     kept: list[IPNetwork] = []
     for item in sorted(set(networks), key=lambda n: (n.first, n.prefixlen)):
         if not kept or item.first > kept[-1].last:

@@ -41,9 +41,7 @@ def make_plan(
     records = {unit.id: unit for unit in register.units}
     open_units = tuple(unit for unit in units if unit.state != CLOSED)
     hub = catalogue.machines["hub"]
-    hub_lines = [
-        hub_line(register, f"{hub.short}-{member}", 1, member) for member in range(1, hub.members + 1)
-    ]
+    hub_lines = [hub_line(register, f"{hub.short}-{member}", member) for member in range(1, hub.members + 1)]
     lines = {unit.id: unit_lines(register, unit.pool, records[unit.id]) for unit in open_units}
     segments: dict[str, Segment] = {s.id: s for s in centre_segments(register, catalogue)}
     segments |= {s.id: s for s in hub_lines}
@@ -91,10 +89,10 @@ def make_plan(
 
 
 def _problem(code: str, path: str, found: str, wanted: str, remedy: str) -> Problem:
+    file = "inventories/catalogue/flows.yml"
     return Problem(
-        code=f"PLN-{code}", file="inventories/catalogue/flows.yml", line=0, path=path, found=found, wanted=wanted,
-        remedy=remedy,
-    )  # fmt: skip
+        code=f"PLN-{code}", file=file, line=0, path=path, found=found, wanted=wanted, remedy=remedy
+    )
 
 
 def _flow_problems(plan: Plan, catalogue: Catalogue) -> Iterable[Problem]:

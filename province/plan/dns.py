@@ -74,7 +74,7 @@ def _reverse(register: Register, servers: list[str], pointers: Mapping[IPAddress
 
 
 def _zones4(network: IPNetwork) -> Iterable[IPNetwork]:
-    """Zones at octet borders. All of 10/8 is private to the province: one zone, so nothing leaks beside it."""
+    """Zones at octet borders. All of 10/8 is the province's to use: one zone, and nothing leaks beside it."""
     if network in PRIVATE:
         return [PRIVATE]
     length = next(n for n in (8, 16, 24, 32) if n >= network.prefixlen)

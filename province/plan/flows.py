@@ -168,9 +168,8 @@ def ways(
         for destination in _classes(flow.destination):
             if flow.same_segment and source != destination:
                 continue
-            if flow.same_segment or source == destination or WAN in (source[1], destination[1]):
-                found[source, destination] = ()
-            elif flow.destination.at in (ANY, OUTSIDE):
+            near = flow.same_segment or source == destination or WAN in (source[1], destination[1])
+            if near or flow.destination.at in (ANY, OUTSIDE):
                 found[source, destination] = ()
             else:
                 found[source, destination] = _way(

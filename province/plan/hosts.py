@@ -94,8 +94,8 @@ def carrier_host(
         for line in lines
     ]
     return PlannedHost(
-        name=CARRIER,
-        fqdn=f"{CARRIER}.dc.{register.domain}",
+        name=f"{CARRIER}-1",
+        fqdn=f"{CARRIER}-1.dc.{register.domain}",
         owner=CARRIER,
         machine=CARRIER,
         member=1,
@@ -104,9 +104,9 @@ def carrier_host(
     )
 
 
-def hub_line(register: Register, name: str, number: int, member: int) -> Segment:
+def hub_line(register: Register, name: str, member: int) -> Segment:
     """The line of a hub: the centre's lines are numbered by member."""
-    line = carrier_segment(name, f"{name.replace('-', '')}", register.pools[CENTRE], 0, member - 1, None)
+    line = carrier_segment(name, name.replace("-", ""), register.pools[CENTRE], 0, member - 1, None)
     return _renamed(line, name)
 
 

@@ -29,7 +29,7 @@ class Zone(StrEnum):
 class Segment:
     """One broadcast domain.
 
-    `id` is `centre/<name>`, `<unit>/<name>` or `carrier/<link>`. `code` (at most 5 characters) goes
+    `id` is `centre/<name>`, `<unit>/<name>` or `carrier/<link>`. `code` (at most 7 characters) goes
     into interface and bridge names. `gateway4`/`gateway6` are what hosts of the segment use as
     default gateway: a VIP where a pair serves it; None where nothing routes (management).
     """
@@ -53,8 +53,8 @@ class Interface:
     `name` is the name of the device inside the host (at most 15 characters), equal to the segment's
     code. `addresses` are the host's own, with prefix length, IPv4 first; `vips` are the pair's,
     carried by whichever member is active. `method` is `static`; `dynamic` for machines that take DHCP
-    and router advertisements (workstations); `tunnel` for ends of a WireGuard tunnel. `default_route`: this interface holds the default
-    route, through the segment's gateways.
+    and router advertisements (workstations); `tunnel` for ends of a WireGuard tunnel. `default_route`:
+    this interface holds the default route, through the segment's gateways.
     """
 
     name: str

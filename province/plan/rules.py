@@ -76,7 +76,13 @@ class Rulebook:
             self._flows, self._ways, self._networks, strict=True
         ):
             if flow.source.machine in ("", host.machine):
+                # What a router forwards for a segment it does not send into it itself.
+                forwarded = {
+                    source for (source, _), way in hops.items() if way and way[0].machine == host.machine
+                }
                 for interface in _of(by_class, flow.source):
+                    if class_of(self._segments[interface.segment], host.owner) in forwarded:
+                        continue
                     made["output"] += self._out(planned, flow, target, interface, sources, destinations)
             if target.machine in ("", host.machine):
                 for interface in _of(by_class, target):

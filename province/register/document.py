@@ -172,15 +172,15 @@ def _text(path: Path, document: Document) -> str | None:
             line=text.count("\n", 0, text.index("\r")) + 1,
         )
         return None
-    for number, line in enumerate(text.split("\n"), start=1):
-        for char in line:
+    for number, words in enumerate(text.split("\n"), start=1):
+        for char in words:
             if unicodedata.category(char) in _FORBIDDEN:
                 document.problem(
                     "007",
                     (),
                     f"the invisible character U+{ord(char):04X}",
                     "visible characters and spaces",
-                    "Delete it; control and direction characters make a text read differently from what it is.",
+                    "Delete it; control and direction characters make a text look like another.",
                     line=number,
                 )
                 return None
@@ -204,7 +204,7 @@ class _Builder:
         """Fill the document's data and lines."""
         documents = 0
         for event in yaml.parse(text, Loader=_Loader):
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else 0
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:

@@ -396,19 +396,17 @@ class _Checks:
                     "/16 or shorter and /56 or shorter: 256 segments",
                     "Make the centre's block larger.",
                 )
-        spans = []
-        for number, (name, pool) in enumerate(self.pools.items()):
-            end = min([p["asn"] for other, p in self.pools.items() if p["asn"] > pool["asn"]], default=0)
+        spans: list[tuple[IPNetwork, Document, Path_, str]] = []
+        for name, pool in self.pools.items():
             capacity = _pool(name, pool).capacity
-            if (
-                end
-                and pool["asn"] + capacity > end
-                or any(p["asn"] == pool["asn"] for other, p in list(self.pools.items())[:number])
+            if any(
+                other != name and pool["asn"] <= p["asn"] < pool["asn"] + capacity
+                for other, p in self.pools.items()
             ):
                 self.province.problem(
                     "025",
                     ("pools", name, "asn"),
-                    f"AS numbers {pool['asn']} to {pool['asn'] + capacity - 1}, which run into those of another pool",
+                    f"AS numbers {pool['asn']} to {pool['asn'] + capacity - 1}, some of another pool",
                     "a range of its own",
                     "Choose another first number.",
                 )
@@ -529,7 +527,7 @@ class _Checks:
             for p in self.places
             if isinstance(p.record.get("index"), int) and self._pool_of(p) == pool
         ]
-        return max(taken) + 1
+        return int(max(taken)) + 1
 
     def _parents(self) -> None:
         by_id = {p.record["id"]: p for p in reversed(self.places) if isinstance(p.record.get("id"), str)}
@@ -548,7 +546,7 @@ class _Checks:
                     + "Correct it; leave it out for a unit directly under the province.",
                 )
                 continue
-            kind, above = place.record.get("kind"), by_id[parent].record.get("kind")
+            kind, above = str(place.record.get("kind")), str(by_id[parent].record.get("kind"))
             if kind in self.catalogue.kinds and above in self.catalogue.kinds:
                 allowed = self.catalogue.kinds[kind].parents
                 if above not in allowed:

@@ -1,0 +1,200 @@
+"""The commands `province check` and `province plan`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from province.plan.as_json import as_json, difference
+from province.plan.model import Plan
+from province.problems import Problem, ProblemsFoundError
+from province.sources import called, load_sources, tree_of
+
+_SHOWN = 4  # entries of a long list that the text form shows
+
+
+def add_commands(subparsers: Any) -> None:
+    """Add `province check` and `province plan`."""
+    check = subparsers.add_parser("check", help="say what is wrong with a register; nothing is written")
+    check.add_argument("register", type=Path, help="folder of a register")
+    check.add_argument("--format", choices=("text", "json"), default="text")
+    check.set_defaults(run=_check)
+    plan = subparsers.add_parser("plan", help="show what a register means, or what a change of it means")
+    plan.add_argument("register", type=Path, help="folder of a register")
+    plan.add_argument("--format", choices=("text", "json"), default="text")
+    plan.add_argument(
+        "--diff", metavar="GITREF", help="show what differs from the plan of a commit or branch"
+    )
+    plan.set_defaults(run=_plan)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    sources = load_sources(arguments.register)
+    plan = sources.plan()
+    pending = Counter(layer for service in plan.services for _, layer in service.pending)
+    if arguments.format == "json":
+        report: dict[str, Any] = {
+            "problems": [],
+            "units": len(plan.units),
+            "pending": dict(sorted(pending.items())),
+        }
+        _print_json(report)
+        return 0
+    kinds = Counter(unit.kind for unit in plan.units)
+    sys.stdout.write(
+        f"{plan.name}: no problems. {len(plan.units)} units ("
+        + ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
+        + f"), {len(plan.hosts)} hosts, {len(plan.flows)} flows, {len(plan.services)} services.\n"
+        + "Pending: "
+        + (", ".join(f"{number} on {layer}" for layer, number in sorted(pending.items())) or "nothing")
+        + ".\n"
+    )
+    return 0
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    plan = load_sources(arguments.register).plan()
+    if arguments.diff:
+        found = difference(as_json(_plan_at(arguments.diff, arguments.register)), as_json(plan))
+        if arguments.format == "json":
+            _print_json(found)
+        else:
+            sys.stdout.write("\n".join(_diff_lines(found)) + "\n")
+        return 0
+    if arguments.format == "json":
+        _print_json(as_json(plan))
+    else:
+        sys.stdout.write("\n".join(_lines(plan)) + "\n")
+    return 0
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def _plan_at(reference: str, register: Path) -> Plan:
+    """The plan of a register as a commit has it, with that commit's catalogue and applications."""
+    root = tree_of(register.resolve())
+    if not register.resolve().is_relative_to(root):
+        raise _stop(
+            "a register outside a repository", "inventories/registers/<province> of a repository", register
+        )
+    path = register.resolve().relative_to(root)
+    with tempfile.TemporaryDirectory(prefix="province-plan-") as folder:
+        done = subprocess.run(  # noqa: S603 - git, with a reference that cannot be an option
+            ["git", "-C", str(root), "archive", "--format=tar", "--end-of-options", reference],  # noqa: S607
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            words = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
+            raise _stop(
+                f"'{reference}', of which git says: {words[0]}",
+                "a commit or branch of this repository",
+                register,
+            )
+        with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
+            wanted = ("inventories/", "apps/", "docs/reference/")
+            archive.extractall(
+                folder,
+                members=[m for m in archive if m.name.startswith(wanted) and m.isfile()],
+                filter="data",
+            )
+        if not (Path(folder) / path).is_dir():
+            raise _stop(f"no {path} in '{reference}'", "a commit that has this register", register)
+        return load_sources(Path(folder) / path).plan()
+
+
+def _stop(found: str, wanted: str, register: Path) -> ProblemsFoundError:
+    return ProblemsFoundError(
+        (
+            Problem(
+                code="PLN-010",
+                file=called(register),
+                line=0,
+                path="--diff",
+                found=found,
+                wanted=wanted,
+                remedy="Correct the reference (git log shows commits).",
+            ),
+        )
+    )
+
+
+def _lines(plan: Plan) -> Iterable[str]:
+    """The plan as a person reads it: blocks, hosts, flows."""
+    yield f"{plan.name}  {plan.domain}"
+    yield ""
+    yield f"Units ({len(plan.units)})"
+    width = max((len(unit.id) for unit in plan.units), default=0)
+    for unit in plan.units:
+        yield (
+            f"  {unit.id:<{width}}  {unit.code:>9}  {unit.kind:<12} {unit.index:>5}  {unit.prefix4!s:<18} "
+            f"{unit.prefix6!s:<26} {unit.state:<11} {unit.name}"
+        )
+    yield ""
+    centre = [host for host in plan.hosts if host.owner == "centre"]
+    yield f"Hosts ({len(plan.hosts)}, of them {len(centre)} of the centre)"
+    for host in centre:
+        addresses = ", ".join(f"{i.name} {' '.join(str(a) for a in i.addresses)}" for i in host.interfaces)
+        yield f"  {host.name:<12} {addresses}"
+    yield ""
+    yield f"Services ({len(plan.services)})"
+    for service in plan.services:
+        ports = " ".join(f"{port.protocol}/{port.number}" for port in service.ports)
+        yield f"  {service.id:<18} {ports:<18} {service.machine:<13} {' '.join(service.names)}"
+    yield ""
+    yield f"Flows ({len(plan.flows)}); everything else is refused"
+    for flow in plan.flows:
+        source = f"{flow.source.zone.value}:{'+'.join(flow.source.segments)}"
+        destination = f"{flow.destination.zone.value}:{'+'.join(flow.destination.segments) or 'any'}"
+        yield f"  {flow.id:<26} {source:<28} -> {destination:<28} {flow.reason}"
+    yield ""
+    yield f"Tunnels ({len(plan.peers)}), names in {len(plan.dns_zones)} zones"
+
+
+def _diff_lines(found: dict[str, dict[str, list[dict[str, Any]]]]) -> Iterable[str]:
+    if not found:
+        yield "The plan is the same."
+        return
+    for part, entry in found.items():
+        yield f"{part}: " + ", ".join(
+            f"{len(entry[kind])} {kind}" for kind in ("added", "removed", "changed")
+        )
+        for sign, kind in (("+", "added"), ("-", "removed")):
+            for item in entry[kind]:
+                yield f"  {sign} {item['id']}{_about(part, item['value'])}"
+        for item in entry["changed"]:
+            for name, change in item["fields"].items():
+                if isinstance(change, dict):
+                    words = [
+                        *(f"+{_short(v)}" for v in change["added"]),
+                        *(f"-{_short(v)}" for v in change["removed"]),
+                    ]
+                    more = f" … ({len(words)})" if len(words) > _SHOWN else ""
+                    yield f"  ~ {item['id']} {name}: {', '.join(words[:_SHOWN])}{more}"
+                else:
+                    yield f"  ~ {item['id']} {name}: {_short(change[0])} -> {_short(change[1])}"
+
+
+def _about(part: str, value: dict[str, Any]) -> str:
+    if part == "units":
+        return f"  {value['prefix4']} {value['prefix6']}  {value['name']}"
+    if part == "segments":
+        return f"  {value['network4']} {value['network6']}"
+    return ""
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value.get("id") or value.get("name") or json.dumps(value, ensure_ascii=False))
+    return str(value)

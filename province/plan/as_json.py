@@ -1,0 +1,240 @@
+"""A plan as plain data (docs/reference/plan.schema.json), and what changed between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from province.plan.model import (
+    Endpoint,
+    Interface,
+    Peer,
+    Plan,
+    PlannedFlow,
+    PlannedHost,
+    PlannedService,
+    PlannedUnit,
+    Port,
+    Segment,
+    Zone,
+)
+
+JSON = dict[str, Any]
+
+
+def as_json(plan: Plan) -> JSON:
+    """The whole plan. Addresses are text, order is the plan's."""
+    zones = {zone: [s.id for s in plan.segments if s.zone is zone] for zone in Zone}
+    return {
+        "province": plan.province,
+        "name": plan.name,
+        "domain": plan.domain,
+        "units": [unit(u) for u in plan.units],
+        "zones": [{"id": zone.value, "segments": ids} for zone, ids in zones.items()],
+        "segments": [segment(s) for s in plan.segments],
+        "hosts": [host(h) for h in plan.hosts],
+        "services": [service(s) for s in plan.services],
+        "flows": [flow(f) for f in plan.flows],
+        "peers": [peer(p) for p in plan.peers],
+        "dns_zones": [
+            {
+                "name": zone.name,
+                "records": [
+                    {"name": r.name, "type": r.type, "ttl": r.ttl, "data": r.data} for r in zone.records
+                ],
+            }
+            for zone in plan.dns_zones
+        ],
+    }
+
+
+def unit(planned: PlannedUnit) -> JSON:
+    """A unit with its block and segments."""
+    return {
+        "id": planned.id,
+        "code": planned.code,
+        "name": planned.name,
+        "kind": planned.kind,
+        "sphere": planned.sphere,
+        "parent": planned.parent,
+        "index": planned.index,
+        "pool": planned.pool,
+        "state": planned.state,
+        "prefix4": str(planned.prefix4),
+        "prefix6": str(planned.prefix6),
+        "asn": planned.asn,
+        "segments": [segment(s) for s in planned.segments],
+    }
+
+
+def segment(planned: Segment) -> JSON:
+    """A segment."""
+    return {
+        "id": planned.id,
+        "owner": planned.owner,
+        "name": planned.name,
+        "code": planned.code,
+        "zone": planned.zone.value,
+        "vlan": planned.vlan,
+        "network4": str(planned.network4),
+        "network6": str(planned.network6),
+        "gateway4": str(planned.gateway4) if planned.gateway4 is not None else None,
+        "gateway6": str(planned.gateway6) if planned.gateway6 is not None else None,
+    }
+
+
+def host(planned: PlannedHost) -> JSON:
+    """A host with its interfaces."""
+    return {
+        "name": planned.name,
+        "fqdn": planned.fqdn,
+        "owner": planned.owner,
+        "machine": planned.machine,
+        "member": planned.member,
+        "interfaces": [interface(i) for i in planned.interfaces],
+        "roles": list(planned.roles),
+    }
+
+
+def interface(planned: Interface) -> JSON:
+    """An interface."""
+    return {
+        "name": planned.name,
+        "segment": planned.segment,
+        "zone": planned.zone.value,
+        "addresses": _texts(planned.addresses),
+        "vips": _texts(planned.vips),
+        "method": planned.method,
+        "default_route": planned.default_route,
+    }
+
+
+def service(planned: PlannedService) -> JSON:
+    """A service."""
+    return {
+        "id": planned.id,
+        "machine": planned.machine,
+        "segment": planned.segment,
+        "ports": _ports(planned.ports),
+        "names": list(planned.names),
+        "hosts": list(planned.hosts),
+        "addresses4": _texts(planned.addresses4),
+        "addresses6": _texts(planned.addresses6),
+        "pending": [{"field": name, "layer": layer} for name, layer in planned.pending],
+    }
+
+
+def flow(planned: PlannedFlow) -> JSON:
+    """A flow."""
+    return {
+        "id": planned.id,
+        "source": _endpoint(planned.source),
+        "destination": _endpoint(planned.destination),
+        "service": planned.service,
+        "ports": _ports(planned.ports),
+        "reason": planned.reason,
+        "owner": planned.owner,
+    }
+
+
+def peer(planned: Peer) -> JSON:
+    """A tunnel."""
+    return {
+        "unit": planned.unit,
+        "gateway": planned.gateway,
+        "hub": planned.hub,
+        "gateway_interface": planned.gateway_interface,
+        "hub_interface": planned.hub_interface,
+        "endpoint4": str(planned.endpoint4),
+        "endpoint6": str(planned.endpoint6),
+        "port": planned.port,
+        "gateway_address4": str(planned.gateway_address4),
+        "gateway_address6": str(planned.gateway_address6),
+        "hub_address4": str(planned.hub_address4),
+        "hub_address6": str(planned.hub_address6),
+        "allowed4": _texts(planned.allowed4),
+        "allowed6": _texts(planned.allowed6),
+    }
+
+
+def _endpoint(planned: Endpoint) -> JSON:
+    return {
+        "zone": planned.zone.value,
+        "segments": list(planned.segments),
+        "machine": planned.machine,
+        "networks4": _texts(planned.networks4),
+        "networks6": _texts(planned.networks6),
+    }
+
+
+def _ports(ports: Iterable[Port]) -> list[JSON]:
+    return [{"protocol": port.protocol, "number": port.number} for port in ports]
+
+
+def _texts(values: Iterable[object]) -> list[str]:
+    return [str(value) for value in values]
+
+
+# What of a plan is compared, and by which fields its parts are told apart.
+_PARTS = {
+    "units": ("id",),
+    "segments": ("id",),
+    "hosts": ("name",),
+    "services": ("id",),
+    "flows": ("id",),
+    "peers": ("gateway", "hub"),
+    "names": ("name", "type", "data"),
+}
+
+
+def difference(before: JSON, after: JSON) -> dict[str, dict[str, list[JSON]]]:
+    """What was added, removed and changed, part by part; parts without a difference are absent.
+
+    A changed entry is `{"id", "fields": {field: [before, after]}}`; lists tell what came and went as
+    `{"added", "removed"}`.
+    """
+    found: dict[str, dict[str, list[JSON]]] = {}
+    for part, keys in _PARTS.items():
+        old, new = _by_key(before, part, keys), _by_key(after, part, keys)
+        entry = {
+            "added": [{"id": key, "value": new[key]} for key in new if key not in old],
+            "removed": [{"id": key, "value": old[key]} for key in old if key not in new],
+            "changed": [
+                {"id": key, "fields": _fields(old[key], new[key])}
+                for key in new
+                if key in old and new[key] != old[key]
+            ],
+        }
+        if any(entry.values()):
+            found[part] = entry
+    top = {key: [before[key], after[key]] for key in ("name", "domain") if before[key] != after[key]}
+    if top:
+        found["province"] = {
+            "added": [],
+            "removed": [],
+            "changed": [{"id": after["province"], "fields": top}],
+        }
+    return found
+
+
+def _by_key(plan: JSON, part: str, keys: tuple[str, ...]) -> dict[str, JSON]:
+    entries = plan[part] if part != "names" else [r for zone in plan["dns_zones"] for r in zone["records"]]
+    return {" ".join(str(entry[key]) for key in keys): entry for entry in entries}
+
+
+def _fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> JSON:
+    made: JSON = {}
+    for key in new:
+        before, after = old.get(key), new[key]
+        if before == after:
+            continue
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            made |= {f"{key}.{inner}": value for inner, value in _fields(before, after).items()}
+        elif isinstance(before, list) and isinstance(after, list):
+            made[key] = {
+                "added": [item for item in after if item not in before],
+                "removed": [item for item in before if item not in after],
+            }
+        else:
+            made[key] = [before, after]
+    return made
