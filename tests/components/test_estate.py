@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
 
-import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pulumi.runtime import mocks
 
 from provider.resources import KINDS, Failure
 from province.incus import Endpoint
 from province_stack.estate import Estate, EstateArgs, ImageArgs
 from province_stack.host import HostArgs, Nic, devices, mac
 from province_stack.segment import SegmentArgs, bridge_config
+from tests.support.pulumi_mocks import made_by, of_type
 
 IMAGE = ImageArgs(alias="province-host", metadata="/m.tar", rootfs="/r.tar", identity="one")
 SEGMENTS = (
@@ -60,36 +57,6 @@ def estate(
         segments=segments,
         hosts=hosts,
     )
-
-
-class _Recorder(mocks.Mocks):
-    def __init__(self) -> None:
-        self.made: list[mocks.MockResourceArgs] = []
-
-    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        self.made.append(args)
-        return f"{args.name}-id", dict(args.inputs)
-
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(f"the program calls nothing, yet {args.token}")
-
-
-def made_by(program: Callable[[], object]) -> list[mocks.MockResourceArgs]:
-    recorder = _Recorder()
-    mocks.set_mocks(recorder, project="province", stack="trial")
-
-    @pulumi.runtime.test  # type: ignore[untyped-decorator]  # the SDK's has no types
-    def run() -> None:
-        program()
-
-    run()
-    return recorder.made
-
-
-def of_type(made: list[mocks.MockResourceArgs], token: str) -> dict[str, dict[str, Any]]:
-    found = {args.name: args.inputs for args in made if args.typ == token}
-    assert len(found) == sum(args.typ == token for args in made)
-    return found
 
 
 def test_every_segment_is_one_bridge_and_every_host_one_instance() -> None:

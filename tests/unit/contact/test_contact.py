@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import socket
@@ -18,8 +19,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from province import contact as module
 from province.contact import CERTIFICATE, MANAGEMENT_NETWORK, SSHD_DROP_IN, USER_AUTHORITY, Desk, Target
+from province.hosts import built_hosts, load_environment, plan_for
 from province.incus import Endpoint, Finished, Incus, IncusError
 from province.problems import ProblemsFoundError
+
+ROOT = Path(__file__).resolve().parents[3]
+ENVIRONMENTS = sorted(ROOT.glob("inventories/*/environment.yml"))
 
 
 def target(name: str = "edge-1", *, routes: tuple[str, ...] = ()) -> Target:
@@ -309,6 +314,40 @@ def test_the_console_of_an_existing_host_is_told_the_same(desk: Desk, tmp_path: 
         if path == CERTIFICATE:
             continue
         assert written.read_text() == desk.files_for(target(), public_key())[path]
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("inventories/*/environment.yml")), ids=lambda p: p.parent.name
+)
+def test_every_built_host_has_a_target_with_the_planned_addresses(path: Path) -> None:
+    environment = load_environment(path)
+    hosts = built_hosts(environment, plan_for(environment), {})
+    assert hosts
+    for host in hosts:
+        planned = {interface.name: interface for interface in host.planned.interfaces}
+        made = module.target_of(host)
+        assert made.addresses == tuple(str(address) for address in planned[made.interface].addresses)
+        assert made.principals[:2] == (host.name, host.planned.fqdn)
+        assert made.routes == tuple(host.facts()["management_routes"])
+
+
+def test_an_existing_host_is_wanted_by_key_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Environments of `provider: none`: hosts are met on their console, and known from then on."""
+    monkeypatch.setenv("PROVINCE_STATE_DIR", str(tmp_path))
+    environment = load_environment(ROOT / "inventories/lab/environment.yml")
+    existing = dataclasses.replace(environment, provider="none")
+    plan = plan_for(existing)
+    with pytest.raises(ProblemsFoundError) as caught:
+        module.first_contact(existing, plan)
+    hosts = [host.name for host in built_hosts(existing, plan, {})]
+    assert [problem.file for problem in caught.value.problems] == [f"host {name}" for name in hosts]
+    assert {problem.code for problem in caught.value.problems} == {"CON-003"}
+    targets = [module.target_of(host) for host in built_hosts(existing, plan, {})]
+    desk = Desk(tmp_path / existing.name)
+    desk.write_client_files(targets, {name: public_key() for name in hosts})
+    assert module.first_contact(existing, plan).hosts == len(hosts)
 
 
 def test_the_script_for_the_host_is_python(tmp_path: Path) -> None:
