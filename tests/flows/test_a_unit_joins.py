@@ -81,8 +81,8 @@ def _add(registers: Path, declared: Path) -> None:
     index = 1 + max(unit.index for unit in plan.units if unit.pool == SETTLED.pool)
     for file in sorted(registers.rglob("*.yml")):
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        units = content.get("units") if isinstance(content, dict) else None
-        like = next((unit for unit in units or [] if unit["id"] == SETTLED.id), None)
+        units: list[dict[str, Any]] = content.get("units", []) if isinstance(content, dict) else []
+        like = next((unit for unit in units if unit["id"] == SETTLED.id), None)
         if like is not None:
             units.append({**like, "id": JOINS, "index": index, "code": "99999", "name": "Xã Kiểm Thử"})
             file.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
@@ -134,14 +134,16 @@ def test_the_stack_would_make_its_machines_and_networks_and_replace_nothing(join
     from province_stack.runner import Stack
 
     def things(world: World) -> dict[str, Any]:
-        made = (*instances(world.environment, world.plan), *networks(world.environment, world.plan))
-        return {f"{type(thing).__name__} {thing.name}": thing for thing in made}
+        hosts = {f"Instance {found.name}": found for found in instances(world.environment, world.plan)}
+        return hosts | {f"Network {found.name}": found for found in networks(world.environment, world.plan)}
 
     before, after = things(joined.before), things(joined.after)
     created = set(after) - set(before)
     updated = {name for name, thing in before.items() if after.get(name) != thing}
     assert {f"Instance {host}" for host in joined.new_hosts} <= created
-    stack = Stack.of(joined.after.environment, joined.after.plan, cached_image(), engine=engine_root())
+    engine = engine_root()
+    assert engine is not None, "no Pulumi engine on this machine: `make up` builds it"
+    stack = Stack.of(joined.after.environment, joined.after.plan, cached_image(), engine=engine)
     operations = dict(stack.preview().operations)
     assert operations.pop("create") == len(created)
     assert operations == ({"update": len(updated)} if updated else {})
@@ -179,7 +181,7 @@ def test_only_machines_that_are_told_otherwise_are_touched(joined: Joined) -> No
 
 def _ansible(joined: Joined, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a program of Ansible with the copied environment; its output is JSON."""
-    done = subprocess.run(  # noqa: S603  our own playbook
+    done = subprocess.run(
         [str(Path(sys.executable).parent / program), "-i", str(joined.declared), *arguments],
         cwd=ROOT,
         env={

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 from netaddr import IPAddress, IPNetwork
@@ -157,7 +158,7 @@ def test_management_addresses_are_not_reached_from_the_lan(device: tuple[Place, 
     asked = [
         Question(
             protocol="tcp",
-            address=environment.facts(host)["management"][key].partition("/")[0],
+            address=environment.facts(host)["management"][key],
             port=22,
             device=DEVICE,
             timeout=1,
@@ -183,14 +184,14 @@ def test_a_device_that_lies_about_its_address_is_dropped() -> None:
     port = start.ports[0]
     truth, lies = [], []
     for target in (*start.addresses4, *start.addresses6):
-        common = {"protocol": port.protocol, "address": str(target), "port": port.number, "device": DEVICE}
-        truth.append(Question(**common))
+        asked = Question(protocol=port.protocol, address=str(target), port=port.number, device=DEVICE)
         source = next(address for address in false if address.version == target.version)
         assert permitted(source, target, port.protocol, port.number), "the lie must be worth telling"
-        lies.append(Question(**common, source=str(source), transparent=True))
+        truth.append(asked)
+        lies.append(replace(asked, source=str(source), transparent=True))
     with stranger(staff) as place:
         assert {answer.outcome for answer in questions(place, truth)} == {Outcome.OPEN}
-        with dropping(GATEWAY, "forward") as rise:
+        with dropping(GATEWAY, "spoof") as rise:
             answers = questions(place, lies)
     assert {answer.outcome for answer in answers} == {Outcome.TIMEOUT}
     assert rise.packets >= len(lies)

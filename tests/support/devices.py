@@ -75,10 +75,10 @@ def stranger(
             _run(command)
         yield Local(f"a device in {segment.id}", namespace)
     finally:
-        subprocess.run(["ip", "link", "del", leg], capture_output=True, check=False)  # noqa: S603, S607
-        subprocess.run(["ip", "netns", "del", namespace], capture_output=True, check=False)  # noqa: S603, S607
+        subprocess.run(["ip", "link", "del", leg], capture_output=True, check=False)
+        subprocess.run(["ip", "netns", "del", namespace], capture_output=True, check=False)
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own words
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr.strip()}"

@@ -106,4 +106,4 @@ def service(identifier: str) -> PlannedService:
 def management_address(host: str) -> str:
     """Where the controller reaches the host."""
     address: str = facts(host)["management"]["address4"]
-    return address.partition("/")[0]
+    return address

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from netaddr import IPAddress, IPNetwork
 
 from province.observe import nft
-from province.plan.model import Endpoint, PlannedFlow
+from province.plan.model import Endpoint, PlannedFlow, Zone
 from tests.support import environment
 from tests.support.places import batch, machine
 
@@ -61,5 +61,6 @@ def permitted(source: IPAddress, target: IPAddress, protocol: str, port: int) ->
 
 def _inside(address: IPAddress, end: Endpoint) -> bool:
     networks: tuple[IPNetwork, ...] = end.networks4 if address.version == 4 else end.networks6
-    anywhere = not end.networks4 and not end.networks6
+    # Nothing resolved means anywhere for what lies outside, and nobody everywhere else.
+    anywhere = end.zone is Zone.BORDER and not end.networks4 and not end.networks6
     return anywhere or any(address in network for network in networks)

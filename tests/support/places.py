@@ -160,7 +160,7 @@ class Local:
     def start(self, program: str, request: object) -> Running:
         """Start a program here, in the namespace if there is one."""
         enter = ["ip", "netns", "exec", self.namespace] if self.namespace else []
-        process = subprocess.Popen(  # noqa: S603  our own program, our own request
+        process = subprocess.Popen(
             [*enter, sys.executable, "-c", source(program)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -25,7 +25,9 @@ def test_addresses_are_exactly_the_planned_ones(host: str) -> None:
         if interface["method"] != DYNAMIC
         for address in [*interface["addresses"], *interface["vips"]]
     }
-    wanted |= {(tunnel["name"], address) for tunnel in facts["wireguard"] for address in tunnel["addresses"]}
+    wanted |= {
+        (tunnel["name"], address) for tunnel in facts.get("wireguard", []) for address in tunnel["addresses"]
+    }
     leased = {interface["name"] for interface in facts["interfaces"] if interface["method"] == DYNAMIC}
     found = {
         (entry.interface, entry.address)
@@ -41,7 +43,7 @@ def test_every_interface_is_in_one_zone(host: str) -> None:
     """An interface that no zone claims would be outside the matrix of flows."""
     facts = environment.facts(host)
     zones = {interface["name"]: interface["zone"] for interface in facts["interfaces"]}
-    zones |= {tunnel["name"]: "internal" for tunnel in facts["wireguard"]}
+    zones |= {tunnel["name"]: "internal" for tunnel in facts.get("wireguard", [])}
     found = {entry.interface for entry in state(host).addresses if entry.interface != "lo"}
     # Container bridges are inside the host: what leaves them leaves by one of its interfaces.
     assert {name for name in found if not name.startswith(("pod-", "veth"))} <= set(zones)
@@ -70,7 +72,9 @@ def test_listening_sockets_are_exactly_the_planned_services(host: str) -> None:
         (rule["protocol"], port) for rule in facts["firewall"]["input"] for port in rule["ports"] if port
     } | {("tcp", 22)}
     wanted |= {("udp", 67) for _ in facts.get("dhcp", [])}
-    wanted |= {("udp", tunnel["listen_port"]) for tunnel in facts["wireguard"] if tunnel["listen_port"]}
+    wanted |= {
+        ("udp", tunnel["listen_port"]) for tunnel in facts.get("wireguard", []) if tunnel["listen_port"]
+    }
     found = {
         (listener.protocol, listener.port): listener.process
         for listener in state(host).listeners
@@ -83,7 +87,7 @@ def _dialling(host: str) -> set[str]:
     """Programs whose open UDP socket is their own side of a conversation, not a service."""
     facts = environment.facts(host)
     programs = set()
-    if any(not tunnel["listen_port"] for tunnel in facts["wireguard"]):
+    if any(not tunnel["listen_port"] for tunnel in facts.get("wireguard", [])):
         programs.add("wireguard-go")
     if any(interface["method"] == DYNAMIC for interface in facts["interfaces"]):
         programs.add("systemd-network")

@@ -34,7 +34,7 @@ def test_a_host_fetches_the_package_index_through_the_mirror(host: str) -> None:
 @pytest.mark.requirement("tcvn-14423/5.3.2.2-own-source")
 def test_the_mirror_fetches_nothing_but_the_declared_repositories() -> None:
     """A cache that fetches any address is a proxy to the Internet for everybody inside."""
-    service = environment.service("mirror")
+    service = environment.service("packages")
     asked = [
         Question(
             protocol="tcp",

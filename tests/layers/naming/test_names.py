@@ -18,6 +18,7 @@ from tests.support.probes import Outcome, Question, questions
 
 RESOLVER = environment.only("resolver")
 AUTHORITY = environment.only("ns")
+NOTHING = (Outcome.TIMEOUT, Outcome.UNREACHABLE)
 
 
 def service_addresses(host: str) -> list[str]:
@@ -66,7 +67,7 @@ def test_only_the_resolvers_may_ask_the_authority(plan: Plan) -> None:
     host = environment.only("app")
     asked = [(f"{plan.domain}.", "SOA")]
     for address in service_addresses(AUTHORITY):
-        assert ask_names(machine(host), address, asked, timeout=1)[asked[0]] is Outcome.TIMEOUT
+        assert code(ask_names(machine(host), address, asked, timeout=1)[asked[0]]) in NOTHING
 
 
 @pytest.mark.parametrize("protocol", ["udp", "tcp"])
@@ -113,11 +114,7 @@ def test_the_resolver_does_not_answer_a_guest_network(guest: Place, plan: Plan) 
     """Guests are not served by the centre, whatever address they ask."""
     asked = [(f"{plan.domain}.", "SOA")]
     for address in service_addresses(RESOLVER):
-        assert ask_names(guest, address, asked, device=DEVICE, timeout=1)[asked[0]] is not Outcome.OPEN
-        assert code(ask_names(guest, address, asked, device=DEVICE, timeout=1)[asked[0]]) in (
-            "timeout",
-            "refused",
-        )
+        assert code(ask_names(guest, address, asked, device=DEVICE, timeout=1)[asked[0]]) in NOTHING
 
 
 def test_the_resolver_refuses_who_is_not_on_its_own_list() -> None:

@@ -29,7 +29,9 @@ class _Loader(yaml.SafeLoader):
     """Dates stay text, as JSON has them."""
 
 
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_str)
+_Loader.add_constructor(  # type: ignore[type-var]  # its types want the loader at run time
+    "tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_scalar
+)
 
 
 def load(path: Path) -> dict[str, Any]:
