@@ -12,7 +12,8 @@ import pulumi
 import pytest
 
 from provider.resources import KINDS
-from province.hosts import CARRIER, Environment, built_hosts, instances, load_environment, networks, plan_for
+from province.hosts import Environment, built_hosts, instances, load_environment, networks, plan_for
+from province.plan.hosts import CARRIER
 from province.plan.model import Plan, Zone
 from province_stack import program as module
 from province_stack.program import NOTHING_TO_MAKE, estate_args, from_environment_file, province_program
