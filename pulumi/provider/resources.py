@@ -17,12 +17,15 @@ import secrets
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote, urlencode
 
 from province.incus import JSON, Incus, IncusError, multipart
+
+T = TypeVar("T")
 
 MARK = "user.province.urn"
 IMAGE_MARK = "province.urn"
@@ -37,7 +40,8 @@ _NETWORK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{1,14}")  # IFNAMSIZ: 15 char
 _INTERFACE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,14}")
 _OBJECT_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})")
 _FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
-_ONE_BRIDGE = threading.Lock()
+_BRIDGES = threading.Lock()
+_STUMBLING = 30.0  # seconds
 _HWADDR = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
 
@@ -402,21 +406,36 @@ class Network(_Clustered):
         """Return name and type."""
         return {"name": inputs["name"], "type": inputs["type"]}
 
-    def remove(self, incus: Incus, inputs: JSON, found: JSON, timeout: float) -> None:
-        """Remove the bridge, one bridge at a time.
+    def create(self, incus: Incus, inputs: JSON, urn: str, timeout: float) -> JSON:
+        """Make the bridge, or take it over."""
+        make = super().create
+        return _one_bridge(lambda: make(incus, inputs, urn, timeout))
 
-        Incus 6.0.4 looks at every interface of the machine when it removes a bridge, and fails when one
-        of them goes meanwhile: another bridge of ours, or anybody's veth. Then it is asked again.
-        """
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                with _ONE_BRIDGE:
-                    super().remove(incus, inputs, found, timeout)
-                return
-            except IncusError as error:
-                if "bridge children interfaces" not in str(error) or time.monotonic() > deadline:
-                    raise
+    def update(self, incus: Incus, inputs: JSON, urn: str, timeout: float) -> JSON:
+        """Bring the bridge to its inputs."""
+        change = super().update
+        return _one_bridge(lambda: change(incus, inputs, urn, timeout))
+
+    def remove(self, incus: Incus, inputs: JSON, found: JSON, timeout: float) -> None:
+        """Remove the bridge."""
+        remove = super().remove
+        _one_bridge(lambda: remove(incus, inputs, found, timeout))
+
+
+def _one_bridge(work: Callable[[], T]) -> T:
+    """Work on one bridge at a time, again when Incus stumbled over somebody else's interface.
+
+    Incus 6.0.4 looks at every interface of the machine when it sets up or removes a bridge, and fails
+    when one of them goes meanwhile: another bridge of ours, or anybody's veth.
+    """
+    deadline = time.monotonic() + _STUMBLING
+    while True:
+        try:
+            with _BRIDGES:
+                return work()
+        except IncusError as error:
+            if "bridge children interfaces" not in str(error) or time.monotonic() > deadline:
+                raise
 
 
 class Profile(Kind):

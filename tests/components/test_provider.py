@@ -451,14 +451,18 @@ def test_a_network_in_use_is_not_removed_and_says_why(engine: Engine, built: dic
         engine.delete(NETWORK, "default/pvl-dmz", engine.read(NETWORK, "default/pvl-dmz")[1])
 
 
-def test_a_bridge_is_removed_although_another_interface_went_meanwhile(
-    engine: Engine, incus: FakeIncus
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_a_bridge_is_worked_on_again_when_another_interface_went_meanwhile(
+    engine: Engine, incus: FakeIncus, method: str
 ) -> None:
-    _, state = engine.create(NETWORK, BRIDGE)
     gone = 'Failed to delete bridge children interfaces: Device "veth1" does not exist'
-    incus.fail_once("DELETE", "/networks/pvl-dmz", 500, gone)
+    incus.fail_once(method, "/networks(/pvl-dmz)?", 500, gone)
+    _, state = engine.create(NETWORK, BRIDGE)
+    state = engine.update(NETWORK, state, {**BRIDGE, "description": "DMZ"})
+    assert state["description"] == "DMZ"
     engine.delete(NETWORK, "default/pvl-dmz", state)
     assert incus.objects["networks"] == {}
+    assert incus.failures == []
 
 
 def test_everything_goes_in_the_order_of_dependence(
