@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from province.incus import Incus, IncusError
 INCUS_DIR = Path("/var/lib/incus")
 _MARK = "user.province.urn"
 _STOP_AND_DELETE = 120.0  # seconds for one object
+_SETTLE = 20.0  # seconds that interfaces may take to vanish from a bridge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,20 @@ def look(incus: Incus, ours: Ours) -> Contents:
 def delete(incus: Incus, item: Object) -> None:
     """Delete one object; one that is gone already is fine."""
     what = f"removing the {item.noun} {item.name}"
+    deadline = time.monotonic() + _SETTLE
+    while True:
+        try:
+            _delete(incus, item, what)
+        except IncusError as error:
+            # Incus 6.0 gives up on a bridge while interfaces of stopped instances still vanish from it.
+            if "bridge children" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
+
+
+def _delete(incus: Incus, item: Object, what: str) -> None:
     try:
         if item.noun == "instance" and item.running:
             incus.change(

@@ -72,11 +72,12 @@ def complete(name: str) -> bool:
 def work(environment: Environment, plan: Plan, progress: Progress) -> int:
     """Do all steps of `up` under the environment's lock."""
     name = environment.name
+    turn = "again" if _mark(name).exists() else "first"
     _mark(name).unlink(missing_ok=True)
     hosts = built_hosts(environment, plan)
     on_incus = environment.provider == "incus"
     on_this_machine = on_incus and environment.incus.endpoint.startswith("unix")
-    steps = _steps(environment, on_incus=on_incus, on_this_machine=on_this_machine)
+    steps = _steps(turn, on_incus=on_incus, on_this_machine=on_this_machine)
     progress.expect(steps)
     keys = {step.key.partition(":")[0]: step.key for step in steps}
     changed = 0
@@ -100,7 +101,6 @@ def work(environment: Environment, plan: Plan, progress: Progress) -> int:
     with progress.step(keys["ledger"]) as running:
         made = _keys(name, hosts)
         running.done(f"{made} made" if made else "all there")
-    plan = plan_for(environment)  # the public halves belong to it
     if on_incus and engine is not None:
         with progress.step(keys["stack"]) as running:
             changed += _stack(environment, plan, image, engine, running)
@@ -120,10 +120,8 @@ def work(environment: Environment, plan: Plan, progress: Progress) -> int:
     return 0
 
 
-def _steps(environment: Environment, *, on_incus: bool, on_this_machine: bool) -> list[Step]:
+def _steps(turn: str, *, on_incus: bool, on_this_machine: bool) -> list[Step]:
     """Return the steps to come, each with the key that its expected duration is kept under."""
-    mark = state_dir(environment.name) / "pulumi" / ".pulumi"
-    turn = "again" if mark.exists() else "first"
     keys = []
     if on_this_machine:
         keys += ["machine", "packages:install" if machine.missing_packages() else "packages:there"]
@@ -173,7 +171,7 @@ def _keys(name: str, hosts: Sequence[Host]) -> int:
     """Make the keys that are missing; returns how many."""
     ledger = Ledger.create(state_dir(name))
     before = len(ledger.publics())
-    ledger.ensure_for_hosts([host.planned for host in hosts])
+    ledger.ensure_for_hosts([host.name for host in hosts if "wireguard" in host.planned.roles])
     for key in (HOST_CA, USER_CA, OPERATOR_KEY):
         ledger.ensure_keypair(key, Kind.SSH)
     return len(ledger.publics()) - before

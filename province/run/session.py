@@ -93,7 +93,7 @@ def _told(error: BaseException, progress: Progress, command: str) -> int:
         for problem in error.problems:
             progress.log(str(problem))
             write(f"{problem}\n")
-        write(f"{len(error.problems)} to mend; nothing was changed. Then: {command}\n")
+        write(f"{len(error.problems)} to mend. Then: {command}\n")
         return 1
     if isinstance(error, KeyboardInterrupt | _StoppedError):
         write(f"Stopped while at: {progress.where}. `{command}` goes on from there.\n")
