@@ -1,0 +1,169 @@
+"""The whole lab rendered without a host: real inventory, real wiring, real roles, the module replaced.
+
+What is compared here is what the wiring could get wrong; that daemons take it is the layers' affair.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from province.hosts import Host, built_hosts, load_environment, plan_for
+from province.ledger import Ledger, state_dir
+
+ROOT = Path(__file__).resolve().parents[3]
+LAB = ROOT / "inventories/lab/environment.yml"
+STAND_IN = ROOT / "tests/support/ansible/library"
+
+
+@pytest.fixture(scope="module")
+def hosts() -> tuple[Host, ...]:
+    """The lab's hosts."""
+    environment = load_environment(LAB)
+    found = built_hosts(environment, plan_for(environment))
+    assert found
+    return found
+
+
+@pytest.fixture(scope="module")
+def estate(hosts: tuple[Host, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory for each host with every file that the site playbook lays down there."""
+    folder = tmp_path_factory.mktemp("estate")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROVINCE_STATE_DIR", str(folder / "state"))
+        ledger = Ledger.create(state_dir(hosts[0].facts()["environment"]))
+        ledger.ensure_for_hosts([host.name for host in hosts if "wireguard" in host.planned.roles])
+    (folder / "local.yml").write_text(
+        yaml.safe_dump(
+            {
+                "ansible_connection": "local",
+                "ansible_python_interpreter": sys.executable,
+                "ansible_remote_tmp": f"{folder}/hosts/{{{{ inventory_hostname }}}}",
+            }
+        )
+    )
+    environment = dict(
+        os.environ,
+        ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"),
+        ANSIBLE_LIBRARY=str(STAND_IN),
+        ANSIBLE_LOCAL_TEMP=str(folder / "local"),
+        PROVINCE_STATE_DIR=str(folder / "state"),
+        PROVINCE_RECAP=str(folder / "recap.json"),
+    )
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("ansible-playbook"),
+            *("-i", LAB, "-e", f"@{folder}/local.yml", "playbooks/site.yml"),
+        ],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "hosts"
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """Every file of a host by its path."""
+    found = {
+        f"/{path.relative_to(folder)}": path.read_text(encoding="utf-8")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.relative_to(folder).parts[0].startswith("ansible-")
+    }
+    assert found, f"nothing was rendered for {folder.name}"
+    return found
+
+
+def test_no_template_is_left_unrendered(estate: Path, hosts: tuple[Host, ...]) -> None:
+    left = [
+        f"{host.name}:{path}: {match[0]}"
+        for host in hosts
+        for path, text in texts(estate / host.name).items()
+        for match in re.finditer(r"\{\{ ?[a-z_]+ ?\}\}|\{% ", text)
+        if not path.endswith((".container", ".build"))  # podman has templates of its own
+    ]
+    assert left == []
+
+
+def test_every_json_file_is_json(estate: Path, hosts: tuple[Host, ...]) -> None:
+    for host in hosts:
+        for path, text in texts(estate / host.name).items():
+            if path.endswith(".json"):
+                json.loads(text)
+
+
+def test_every_interface_of_the_plan_has_its_addresses_and_no_other(
+    estate: Path, hosts: tuple[Host, ...]
+) -> None:
+    for host in hosts:
+        files = texts(estate / host.name)
+        written = {
+            Path(path).stem.removeprefix("10-"): sorted(re.findall(r"^Address=(\S+)$", text, re.MULTILINE))
+            for path, text in files.items()
+            if path.startswith("/etc/systemd/network/")
+        }
+        planned = {
+            entry["name"]: sorted([*entry["addresses"], *entry["vips"]])
+            if entry["method"] == "static"
+            else []
+            for entry in host.facts()["interfaces"]
+        }
+        assert written == planned, host.name
+
+
+def test_no_management_interface_has_a_gateway(estate: Path, hosts: tuple[Host, ...]) -> None:
+    for host in hosts:
+        file = texts(estate / host.name)["/etc/systemd/network/10-mgmt.network"]
+        assert "Gateway=" not in file, host.name
+        assert "IPv6AcceptRA=no" in file, host.name
+
+
+def test_the_ruleset_of_a_host_names_exactly_its_planned_flows(estate: Path, hosts: tuple[Host, ...]) -> None:
+    for host in hosts:
+        text = texts(estate / host.name)["/etc/province/firewall/rules.nft"]
+        for chain in ("input", "output", "forward"):
+            body = text.split(f"chain {chain} {{", 1)[1].split("\n    }\n", 1)[0]
+            comments = set(re.findall(r'comment "([^"]+)"$', body, re.MULTILINE))
+            flows = {comment for comment in comments if not comment.startswith(("base: ", "drop"))}
+            assert flows == {rule["flow"] for rule in host.facts()["firewall"][chain]}, (host.name, chain)
+            assert "policy drop;" in body
+            assert body.strip().splitlines()[-1].strip() == f'counter name "drop_{chain}" drop comment "drop"'
+
+
+def test_only_the_controller_signs_in_and_only_on_the_management_address(
+    estate: Path, hosts: tuple[Host, ...]
+) -> None:
+    for host in hosts:
+        management = host.facts()["management"]
+        files = texts(estate / host.name)
+        listens = re.findall(
+            r"^ListenAddress (\S+)$", files["/etc/ssh/sshd_config.d/20-province.conf"], re.MULTILINE
+        )
+        assert listens == [management["address4"], management["address6"]], host.name
+        doors = re.findall(r"^.*dport 22 accept.*$", files["/etc/province/firewall/rules.nft"], re.MULTILINE)
+        assert len(doors) == 2, host.name
+        assert management["controller4"] in doors[0]
+        assert management["controller6"] in doors[1]
+
+
+def test_private_keys_are_where_their_tunnel_is_and_nowhere_else(
+    estate: Path, hosts: tuple[Host, ...]
+) -> None:
+    found = {
+        host.name
+        for host in hosts
+        if any(
+            "PrivateKey" in text for path, text in texts(estate / host.name).items() if "/wireguard/" in path
+        )
+    }
+    assert found == {host.name for host in hosts if "wireguard" in host.planned.roles}
