@@ -94,7 +94,9 @@ def _note(document: Document, error: jsonschema.ValidationError) -> None:
         error = jsonschema.exceptions.best_match([error])
     path: Path_ = tuple(error.absolute_path)
     schema = error.schema if isinstance(error.schema, dict) else {}
-    wanted = str(schema.get("description", "what docs/reference/app.schema.json says"))
+    wanted = str(schema.get("description", "what docs/reference/app.schema.json says")).rstrip(".")
+    if error.validator == "enum":
+        wanted = "one of " + ", ".join(map(str, schema["enum"]))
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = list(schema.get("properties", {}))
         for key in [k for k in error.instance if k not in known]:
@@ -109,7 +111,7 @@ def _note(document: Document, error: jsonschema.ValidationError) -> None:
         missing = [key for key in schema["required"] if key not in error.instance]
         if missing and repr(missing[0]) in error.message:
             for key in missing:
-                about = schema.get("properties", {}).get(key, {}).get("description", "")
+                about = schema.get("properties", {}).get(key, {}).get("description", "").rstrip(".")
                 document.problem("011", path, f"no field '{key}'", f"'{key}': {about}", f"Add `{key}:`.")
     elif error.validator == "type":
         document.problem(

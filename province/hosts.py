@@ -69,7 +69,7 @@ ENVIRONMENT = Record(
             required=False,
         ),
         "members": Field(
-            MapOf(key=WORD, item=Integer(minimum=0, maximum=2)), "built members of each machine"
+            MapOf(key=WORD, item=Integer(minimum=0, maximum=8)), "built members of each machine"
         ),
         "units": Field(ListOf(item=UNIT_ID, unique=True), "units that are built, by id"),
         "workstations": Field(Integer(minimum=0, maximum=1), "staff computers of each built unit"),

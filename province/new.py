@@ -75,9 +75,9 @@ def new_register(code: int) -> dict[str, str]:
     province = found[0]
     wards = sorted((w for w in Ward.iter_all() if int(w.province_code) == code), key=lambda w: int(w.code))
     official = f"{code:02d}"
-    name = _nfc(province.name)
+    name = _nfc(province.name).removeprefix("Thành phố ").removeprefix("Tỉnh ")
     kind = _nfc(str(province.division_type.value))
-    full = f"{_upper(kind.split()[0])} {name}" if kind.startswith("tỉnh") else f"{_upper('thành phố')} {name}"
+    full = f"{'Tỉnh' if kind == 'tỉnh' else 'Thành phố'} {name}"
     ident = slug(name)
     communes = list(_communes(wards))
     files = {"province.yml": _province(ident, official, full, slug(name).replace("-", "") + ".gov.vn")}
@@ -210,10 +210,6 @@ def _province(ident: str, code: str, name: str, domain: str) -> str:
 
 def _nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _lower(text: str) -> str:

@@ -54,7 +54,7 @@ def load_sources(register: Path) -> Sources:
     apps = check_apps(
         _here_or_ours(root, "apps"), _here_or_ours(root, "docs/reference/app.schema.json"), catalogue, called
     )
-    services = frozenset({service.id for service in catalogue.services} | {app.id for app in apps})
+    services = frozenset({s.id for s in catalogue.services if s.names} | {app.id for app in apps})
     return Sources(
         register=load_register(directory, catalogue, services, called), catalogue=catalogue, apps=apps
     )

@@ -201,7 +201,7 @@ def load_register(
 ) -> Register:
     """Read and check a register against a catalogue.
 
-    `services` are the ids that a unit may take, `called` names a file in messages. Raises
+    `services` are the ids that a unit may take (those with a name), `called` names a file in messages. Raises
     ProblemsFoundError with every problem found (REG-nnn).
     """
     province = read_document(directory / "province.yml", called(directory / "province.yml"), "REG")
@@ -220,7 +220,8 @@ def load_register(
             "at least one file of units",
             "Create one, see `province new`.",
         )
-    _Checks(directory.name, province, documents, catalogue, services).run()
+    folder = directory.name if directory.parent.name == "registers" else ""
+    _Checks(folder, province, documents, catalogue, services).run()
     problems = tuple(p for document in (province, *documents) for p in document.problems)
     if problems:
         raise ProblemsFoundError(problems)
@@ -327,7 +328,9 @@ class _Checks:
     def run(self) -> None:
         """All of them."""
         data = self.province.data
-        if isinstance(data, dict) and isinstance(data.get("id"), str) and data["id"] != self.folder:
+        given = data.get("id") if isinstance(data, dict) else None
+        # Environments name a register by its folder; a copy elsewhere may be called anything.
+        if self.folder and isinstance(given, str) and given != self.folder:
             self.province.problem(
                 "016",
                 ("id",),
