@@ -22,7 +22,7 @@ REGISTRIES = re.compile(
 MACHINE = re.compile(r"(?<![\w.])/(?:work|root)/[\w.]|/tmp/v/")
 LEFT_OPEN = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 MARKER = re.compile(
-    r"#\s*noqa(?!: [A-Z]+\d+(, [A-Z]+\d+)* - \S)|#\s*type: ignore(?!\[[\w-]+(, ?[\w-]+)*\]\s+# \S)"
+    r"#\s*noqa(?!: [A-Z]+\d+(, [A-Z]+\d+)*( - |  )\S)|#\s*type: ignore(?!\[[\w-]+(, ?[\w-]+)*\]\s+# \S)"
 )
 SHELLCHECK = re.compile(r"# shellcheck disable=\S+\s*$", re.MULTILINE)
 LOCKS = ("go.sum", "requirements/environment.txt")

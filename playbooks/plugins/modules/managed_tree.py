@@ -928,16 +928,13 @@ class Tree:
         hashes = {verb: content_hash(self.root, paths) for verb, paths in watched.items()}
         record = self.read_record(name)
         oneshot = known.get("Type") == "oneshot" and known.get("RemainAfterExit") != "yes"
-        ran = (
-            oneshot
-            and known["ActiveState"] == "inactive"
-            and known.get("Result") == "success"
-            and bool(record)
-        )
+        # A unit that does its work and ends: systemd keeps when it left for it, since boot.
+        begun = int(known.get("InactiveExitTimestampMonotonic") or 0) > 0
+        ran = oneshot and begun and known["ActiveState"] == "inactive" and known.get("Result") == "success"
         if known["ActiveState"] not in ("active", "reloading", "refreshing") and not ran:
             self.act("start", unit, hashes)
             return
-        recorded = ran or record.get("invocation") == known.get("InvocationID")
+        recorded = bool(record) if ran else record.get("invocation") == known.get("InvocationID")
         for verb, paths in watched.items():
             if self.check and self.changes_any_of(paths):  # what is on disk is not what will be
                 stale = True

@@ -470,6 +470,11 @@ def test_a_one_shot_that_does_not_remain_runs_once_for_each_state_of_its_files(h
     done()
     assert lay(**served("1")).changes == []
     assert lay(**served("2")).restarted == ["d.service"]
+    host.invoke("d.service", later=10)  # boot ran it with the present files
+    done()
+    shutil.rmtree(host.root / "run/province")
+    assert lay(**served("2")).changes == []
+    assert lay(**served("3")).restarted == ["d.service"]
 
 
 def test_a_unit_that_does_not_start_says_its_last_words(host: Host, lay: Lay) -> None:
