@@ -58,12 +58,18 @@ def message_of(result: dict[str, Any]) -> str:
     return "\n".join(dict.fromkeys(parts)) or "No reason was given."
 
 
-def estimate(known: dict[str, float], layers: list[str], done: set[str]) -> float | None:
-    """Seconds left by the last run's times; None when that run knew nothing of these layers."""
+def estimate(known: dict[str, float], layers: list[str], done: dict[str, float]) -> float | None:
+    """Seconds left by the last run's times; None when that run knew nothing of these layers.
+
+    The last run may have built what this one only looks at: what is left shrinks or grows as what is done did.
+    """
     relevant = {key: seconds for key, seconds in known.items() if key.split("/", 1)[0] in layers}
     if not relevant:
         return None
-    return sum(seconds for key, seconds in relevant.items() if key not in done)
+    left = sum(seconds for key, seconds in relevant.items() if key not in done)
+    before = sum(seconds for key, seconds in relevant.items() if key in done)
+    now = sum(seconds for key, seconds in done.items() if key in relevant)
+    return left * (now / before if before >= 1 else 1)
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc] # ansible-core has no types
@@ -210,7 +216,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # ansible-core has no 
         return f"[{span(time.monotonic() - self._started)}]"
 
     def _left(self) -> str:
-        left = estimate(self._known, self._layers, set(self._times))
+        left = estimate(self._known, self._layers, self._times)
         return "" if left is None or left < 1 else f", about {span(left)} left"
 
     def _key(self) -> str:

@@ -14,13 +14,18 @@ def test_times_read_as_on_a_clock(progress: ModuleType, seconds: float, text: st
 
 def test_what_is_left_counts_only_the_layers_of_this_run_and_not_what_is_done(progress: ModuleType) -> None:
     known = {"base/a": 10.0, "base/b": 5.0, "network/a": 100.0}
-    assert progress.estimate(known, ["base"], set()) == 15.0
-    assert progress.estimate(known, ["base"], {"base/a"}) == 5.0
-    assert progress.estimate(known, ["base", "network"], {"base/a", "base/b"}) == 100.0
+    assert progress.estimate(known, ["base"], {}) == 15.0
+    assert progress.estimate(known, ["base"], {"base/a": 10.0}) == 5.0
+    assert progress.estimate(known, ["base", "network"], {"base/a": 10.0, "base/b": 5.0}) == 100.0
+
+
+def test_what_is_left_follows_the_pace_of_this_run(progress: ModuleType) -> None:
+    """The first run installs, the second only looks: it must not promise minutes until its end."""
+    assert progress.estimate({"base/a": 10.0, "base/b": 50.0}, ["base"], {"base/a": 1.0}) == 5.0
 
 
 def test_nothing_is_promised_of_layers_never_run(progress: ModuleType) -> None:
-    assert progress.estimate({"base/a": 10.0}, ["mirror"], set()) is None
+    assert progress.estimate({"base/a": 10.0}, ["mirror"], {}) is None
 
 
 def test_a_layer_is_named_by_its_playbook(progress: ModuleType) -> None:
