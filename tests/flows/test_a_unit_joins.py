@@ -7,6 +7,7 @@ looks at the living hosts in check mode; neither changes anything.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -84,7 +85,9 @@ def _add(registers: Path, declared: Path) -> None:
         units: list[dict[str, Any]] = content.get("units", []) if isinstance(content, dict) else []
         like = next((unit for unit in units if unit["id"] == SETTLED.id), None)
         if like is not None:
-            units.append({**like, "id": JOINS, "index": index, "code": "99999", "name": "Xã Kiểm Thử"})
+            units.append(
+                {**copy.deepcopy(like), "id": JOINS, "index": index, "code": "99999", "name": "Xã Kiểm Thử"}
+            )
             file.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
             break
     else:

@@ -53,8 +53,11 @@ class Answer:
 
     question: Question
     outcome: Outcome
-    payload: bytes = field(repr=False)
+    payload: bytes
     error: str = ""
+
+    def __repr__(self) -> str:
+        return f"{self.question}: {self.outcome}{f' ({self.error})' if self.error else ''}"
 
 
 def questions(place: Place, asked: Iterable[Question]) -> list[Answer]:

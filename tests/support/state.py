@@ -33,7 +33,7 @@ COMMANDS = {
     "people": "getent passwd | awk -F: '$3 >= 1000 && $3 < 60000 {print $1}'",
     "tmout": "script --quiet --command \"bash --login -c 'echo \\$TMOUT'\" /dev/null | tr -d '\\r'",
     "passwords": "getent shadow | awk -F: '$2 !~ /^[!*]/ {print $1}'",
-    "apt_uris": "apt-get indextargets --format '$(SITE)' | sort -u",
+    "apt_uris": "apt-get update --print-uris | cut -d\\' -f2 | sort -u",
     "forwarding": "sysctl -n net.ipv4.conf.all.forwarding net.ipv6.conf.all.forwarding",
     "resolv": "cat /etc/resolv.conf",
     "keys": "find /etc/ssh /etc/wireguard /etc/province -type f \\( -name '*_key' -o -name '*.key' \\) "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from netaddr import IPAddress
+from netaddr import IPAddress, IPNetwork
 
 from tests.support import environment
 from tests.support.guards import dropping, permitted
@@ -56,7 +56,10 @@ def test_no_other_host_reaches_anything_outside(host: str) -> None:
     """Somebody listens outside, on every address there is; the host's own firewall counts what it kept in."""
     carrier = environment.only("carrier")
     outside = [
-        address for interface in environment.planned(carrier).interfaces for address in interface.addresses
+        IPNetwork(address)
+        for interface in environment.facts(carrier)["interfaces"]
+        if interface["zone"] == "border"
+        for address in interface["addresses"]
     ]
     assert outside
     ports = (("tcp", 80), ("tcp", 443), ("udp", 53), ("tcp", 8443))
@@ -75,7 +78,7 @@ def test_no_other_host_reaches_anything_outside(host: str) -> None:
     assert [str(answer.question) for answer in answers if answer.outcome is Outcome.OPEN] == []
     assert [guest for guest in guests.arrived if IPAddress(guest["peer"]) in mine] == []
     # Where there is no route at all the packet ends before the firewall; nothing is left to count then.
-    sent = [answer for answer in answers if answer.outcome is not Outcome.UNREACHABLE]
+    sent = [answer for answer in answers if answer.error != "ENETUNREACH"]
     assert rise.packets >= len(sent)
 
 
