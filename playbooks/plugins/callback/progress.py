@@ -61,7 +61,7 @@ def message_of(result: dict[str, Any]) -> str:
 def estimate(known: dict[str, float], layers: list[str], done: dict[str, float]) -> float | None:
     """Seconds left by the last run's times; None when that run knew nothing of these layers.
 
-    The last run may have built what this one only looks at: what is left shrinks or grows as what is done did.
+    The last run may have built what this one only looks at: what is left shrinks or grows as what is done.
     """
     relevant = {key: seconds for key, seconds in known.items() if key.split("/", 1)[0] in layers}
     if not relevant:
