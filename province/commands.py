@@ -103,12 +103,12 @@ def _plan_at(reference: str, register: Path) -> Plan:
                 register,
             )
         with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
-            wanted = ("inventories/", "apps/", "docs/reference/")
-            archive.extractall(
-                folder,
-                members=[m for m in archive if m.name.startswith(wanted) and m.isfile()],
-                filter="data",
-            )
+            for member in archive:
+                if member.isfile() and member.name.startswith(("inventories/", "apps/", "docs/reference/")):
+                    content = archive.extractfile(member)
+                    target = Path(folder) / member.name
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(content.read() if content else b"")
         if not (Path(folder) / path).is_dir():
             raise _stop(f"no {path} in '{reference}'", "a commit that has this register", register)
         return load_sources(Path(folder) / path).plan()

@@ -659,3 +659,19 @@ def units_by_pool(register: Register, catalogue: Catalogue) -> Iterator[tuple[Po
     """Units with their pools, in the register's order."""
     for unit in register.units:
         yield register.pools[catalogue.kinds[unit.kind].pool], unit
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a register's files: docs/reference/register.schema.json.
+
+    It says what one record may hold; what holds between records (unique ids and indexes, parents,
+    addresses) is checked by `province check`.
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "register.schema.json",
+        "title": "Register",
+        "description": "A file of inventories/registers/<province>: province.yml, or one of units/*.yml.",
+        "oneOf": [{"$ref": "#/$defs/province"}, {"$ref": "#/$defs/units"}],
+        "$defs": {"province": PROVINCE.schema(), "units": UNITS.schema()},
+    }
