@@ -22,7 +22,14 @@ from province.run.scope import ALL, changed_files, folders, wanted
 from province.run.session import run_session
 
 _SHOWN_LINES = 40  # of a failed check; 400 where nobody can open the log afterwards (CI)
-_TYPED = ("province", "pulumi/province_stack", "pulumi/provider", "tests")
+_TYPED = (
+    "province",
+    "pulumi/province_stack",
+    "pulumi/provider",
+    "inventories/plugins",
+    "playbooks/plugins",
+    "tests",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +66,7 @@ def test(environment: str, *, scope: str, machine: bool) -> int:
     place = PROGRAMS.parent / "run"  # needs no root, goes with the Python environment
     status = run_session(
         command,
-        lambda progress: _run(_without_machine(), progress, environment, verdict),
+        lambda progress: _run(_without_machine(components=not machine), progress, environment, verdict),
         state=place,
         lock=False,
     )
@@ -100,21 +107,19 @@ def _living(environment: str, scope: str, command: str, place: Path, verdict: Ve
         files = changed_files(REPOSITORY, os.environ.get("PROVINCE_BASE", ""))
         names = (ALL,) if files is None else wanted(files)
         sys.stdout.write(f"What changed calls for: {', '.join(names) or 'nothing of the living lab'}\n")
-    if not names:
-        return 0
-    if not lab.complete(environment):
+    if names and not lab.complete(environment):
         sys.stdout.write("There is no complete lab: building it first\n")
         if status := lab.up(environment):
             return status
     return run_session(
         command,
-        lambda progress: _run(_checks_of(names), progress, environment, verdict),
+        lambda progress: _run([_COMPONENTS, *_checks_of(names)], progress, environment, verdict),
         state=place,
         lock=False,
     )
 
 
-def _without_machine() -> list[Check]:
+def _without_machine(*, components: bool) -> list[Check]:
     yaml, shell = _files("*.yml", "*.yaml"), _shell_files()
     checks = [
         _program("ruff", "ruff", "ruff", "check", "--quiet", "."),
@@ -127,10 +132,9 @@ def _without_machine() -> list[Check]:
     workers = str(min(4, os.cpu_count() or 1))
     checks += [
         _tests("unit", "unit tests", "tests/unit", "-n", workers),
-        _tests("components", "component tests", "tests/components"),
         _tests("repo", "repository tests", "tests/repo"),
     ]
-    return checks
+    return [*checks, _COMPONENTS] if components else checks
 
 
 def _checks_of(names: Sequence[str]) -> list[Check]:
@@ -219,10 +223,14 @@ def _tests(key: str, title: str, *words_: str) -> Check:
     return Check(key=key, title=title, argv=argv, tests=True)
 
 
+# With a machine they come after the lab: those that ask a real engine and Incus then find them.
+_COMPONENTS = _tests("components", "component tests", "tests/components")
+
+
 def _files(*patterns: str) -> list[str]:
     """Return the files that git knows or would take, by patterns."""
     said = subprocess.run(  # noqa: S603 - patterns are ours
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns],  # noqa: S607
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns],  # noqa: S607 - git of the machine
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -234,7 +242,7 @@ def _files(*patterns: str) -> list[str]:
 def _shell_files() -> list[str]:
     """Return the files that a shell runs: by their first line."""
     found = []
-    for name in _files():
+    for name in (name for name in _files() if not name.endswith(".j2")):
         with (REPOSITORY / name).open("rb") as file:
             first = file.readline(80)
         if first.startswith(b"#!") and first.split()[-1].rpartition(b"/")[2] in (b"sh", b"bash"):
