@@ -101,12 +101,15 @@ def _flow_problems(plan: Plan, catalogue: Catalogue) -> Iterable[Problem]:
         if flow.id in seen:
             yield _problem("003", flow.id, "a flow's id twice", "each id once", "Rename one of the two.")
         seen.add(flow.id)
-        # A province without units has units' flows without addresses.
-        if not plan.units:
+        # Flows of units have no end while no unit is open, and an application none while nobody takes it.
+        if not any(unit.state != CLOSED for unit in plan.units):
             continue
         anywhere = not flow.destination.segments
+        taken = flow.service in {service.id for service in catalogue.services}
         for side, endpoint in (("source", flow.source), ("destination", flow.destination)):
-            if not (endpoint.networks4 and endpoint.networks6) and not (side == "destination" and anywhere):
+            if not (endpoint.networks4 and endpoint.networks6) and not (
+                anywhere if side == "destination" else not taken
+            ):
                 yield _problem(
                     "001",
                     flow.id,

@@ -174,7 +174,14 @@ def _rules(
     into: str = "",
     out: str = "",
 ) -> list[Rule]:
-    source, destination = sorted(set(sources)), sorted(set(destinations))
+    source, destination = set(sources), set(destinations)
+    anywhere = not planned.destination.segments
+    # No address must never read as any address: a family is meant where both ends have it.
+    families = {n.version for n in source} & ({4, 6} if anywhere else {n.version for n in destination})
+    source = {n for n in source if n.version in families}
+    destination = {n for n in destination if n.version in families}
+    if not families:
+        return []
     return [
         {
             "flow": planned.id,
@@ -182,10 +189,10 @@ def _rules(
             "ports": ports,
             **({"in": into} if into else {}),
             **({"out": out} if out else {}),
-            "source4": [_text(n) for n in source if n.version == 4],
-            "source6": [_text(n) for n in source if n.version == 6],
-            "destination4": [_text(n) for n in destination if n.version == 4],
-            "destination6": [_text(n) for n in destination if n.version == 6],
+            "source4": [_text(n) for n in sorted(source) if n.version == 4],
+            "source6": [_text(n) for n in sorted(source) if n.version == 6],
+            "destination4": [_text(n) for n in sorted(destination) if n.version == 4],
+            "destination6": [_text(n) for n in sorted(destination) if n.version == 6],
         }
         for protocol, ports in ports_of(planned.ports)
     ]
