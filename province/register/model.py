@@ -567,7 +567,7 @@ class _Checks:
             while isinstance(here, str) and here in by_id and here not in done and here not in chain:
                 chain[here] = None
                 here = by_id[here].record.get("parent")
-            if here in chain and here not in reported:
+            if isinstance(here, str) and here in chain and here not in reported:
                 loop = list(chain)[list(chain).index(here) :]
                 reported.update(loop)
                 place = by_id[loop[0]]
@@ -595,7 +595,7 @@ class _Checks:
 
     def _spheres(self) -> None:
         for place in self.places:
-            kind, sphere = place.record.get("kind"), place.record.get("sphere")
+            kind, sphere = str(place.record.get("kind")), place.record.get("sphere")
             if (
                 sphere in SPHERES
                 and (kind == "party_body") != (sphere == "party")

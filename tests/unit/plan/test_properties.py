@@ -68,7 +68,7 @@ PLACES = st.one_of(
 )
 UNITS = st.lists(
     st.builds(
-        lambda place, state, lines: unit(*place, state, lines),
+        lambda place, state, lines: unit(place[0], place[1], state, lines),
         PLACES,
         st.sampled_from(["planned", "live", "closed"]),
         st.integers(1, 2),
