@@ -8,7 +8,6 @@ counter of the guard that stands first on the way must rise by as many packets a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -19,7 +18,8 @@ from tests.support import environment
 from tests.support.devices import DEVICE, own_addresses, stranger
 from tests.support.guards import dropping, permitted
 from tests.support.places import Place, machine
-from tests.support.probes import Guests, Listener, Outcome, Question, listening, questions
+from tests.support.probes import Listener, Outcome, Question, listening, questions
+from tests.support.refusals import PATIENCE, UNUSED, forbidden, got_through, ports, refuse_all, targets
 from tests.support.state import state
 
 PC = environment.only("workstation")
@@ -29,69 +29,6 @@ GATEWAY = next(
 )
 CENTRE = environment.in_group("centre")
 LAN = "staff"
-# Beside the ports in use: one that nothing uses, so that "everything else" is tried as well.
-UNUSED = ("tcp", 54321)
-
-
-def ports() -> list[tuple[str, int]]:
-    """Every TCP and UDP port of the province's flows, and one of none."""
-    used = {(port.protocol, port.number) for flow in environment.plan().flows for port in flow.ports}
-    return sorted(
-        {(protocol, number) for protocol, number in used if protocol != "icmp"} | {UNUSED, ("tcp", 22)}
-    )
-
-
-def targets() -> list[tuple[str, IPAddress]]:
-    """Addresses of the centre's built hosts, management and lines to carriers left out."""
-    found = [
-        (host, address.ip)
-        for host in CENTRE
-        for interface in environment.planned(host).interfaces
-        if interface.zone not in ("management", "border")
-        for address in (*interface.addresses, *interface.vips)
-    ]
-    assert len({host for host, _address in found}) == len(CENTRE)
-    return found
-
-
-def forbidden(sources: list[IPAddress], device: str) -> list[Question]:
-    """What no flow allows from these addresses."""
-    asked = [
-        Question(protocol=protocol, address=str(target), port=port, device=device, timeout=1, about=host)
-        for host, target in targets()
-        for protocol, port in ports()
-        if not any(permitted(me, target, protocol, port) for me in sources if me.version == target.version)
-    ]
-    # At least as many as there are addresses: the plan cannot have opened everything.
-    assert len(asked) > len(targets())
-    return asked
-
-
-def held(host: str, asked: list[Question]) -> list[Listener]:
-    """The sockets that the questions to one host need, on addresses that it carries now (VIPs move)."""
-    has = {str(IPNetwork(entry.address).ip) for entry in state(host).addresses}
-    return sorted(
-        {Listener(q.protocol, q.address, q.port) for q in asked if q.about == host and q.address in has}
-    )
-
-
-def refuse_all(place: Place, guard: tuple[str, str], asked: list[Question], sources: list[IPAddress]) -> None:
-    """Hold every listener, ask everything, and demand silence, nobody arrived, and the guard's counter."""
-    with ExitStack() as stack:
-        guests: dict[str, Guests] = {}
-        for host in dict.fromkeys(question.about for question in asked):
-            sockets = held(host, asked)
-            assert sockets, f"no listener on {host}: its refusals would mean nothing"
-            guests[host] = stack.enter_context(listening(machine(host), sockets))
-        rise = stack.enter_context(dropping(*guard))
-        answers = questions(place, asked)
-    opened = [str(answer.question) for answer in answers if answer.outcome is Outcome.OPEN]
-    arrived = [
-        guest for there in guests.values() for guest in there.arrived if IPAddress(guest["peer"]) in sources
-    ]
-    assert opened == []
-    assert arrived == []
-    assert rise.packets >= len(asked), f"{rise} of {len(asked)}"
 
 
 def guard_of(host: str) -> tuple[str, str]:
@@ -111,7 +48,7 @@ def pc_addresses() -> list[IPAddress]:
 
 @pytest.mark.requirement("tcvn-14423/5.12.2.2b-matrix", "tcvn-14423/5.12.2.4-in-and-out")
 def test_the_pc_reaches_nothing_of_the_centre_but_what_its_flows_say(pc_addresses: list[IPAddress]) -> None:
-    refuse_all(machine(PC), guard_of(PC), forbidden(pc_addresses, LAN), pc_addresses)
+    refuse_all(machine(PC), guard_of(PC), forbidden(pc_addresses, targets(CENTRE), LAN), pc_addresses)
 
 
 def segment(name: str) -> Segment:
@@ -134,7 +71,7 @@ def test_a_foreign_device_reaches_nothing_but_what_flows_of_its_network_say(
     """The unit's gateway refuses, not the good will of the device."""
     place, plugged = device
     sources = list(own_addresses(plugged))
-    refuse_all(place, (GATEWAY, "forward"), forbidden(sources, DEVICE), sources)
+    refuse_all(place, (GATEWAY, "forward"), forbidden(sources, targets(CENTRE), DEVICE), sources)
 
 
 @pytest.mark.requirement("tcvn-14423/5.12.2.2b-matrix")
@@ -143,7 +80,7 @@ def test_a_guest_may_reach_nothing_at_all_in_the_centre() -> None:
     sources = own_addresses(segment("guest"))
     allowed = {
         (str(target), port): flows
-        for _host, target in targets()
+        for _host, target in targets(CENTRE)
         for port in ports()
         for source in sources
         if source.version == target.version and (flows := permitted(source, target, *port))
@@ -161,7 +98,7 @@ def test_management_addresses_are_not_reached_from_the_lan(device: tuple[Place, 
             address=environment.facts(host)["management"][key],
             port=22,
             device=DEVICE,
-            timeout=1,
+            timeout=PATIENCE,
             about=host,
         )
         for host in environment.ours()
@@ -170,7 +107,7 @@ def test_management_addresses_are_not_reached_from_the_lan(device: tuple[Place, 
     ]
     with dropping(GATEWAY, "forward") as forward, dropping(GATEWAY, "input") as local:
         answers = questions(place, asked)
-    assert [str(answer.question) for answer in answers if answer.outcome is Outcome.OPEN] == []
+    assert got_through(answers) == []
     assert forward.packets + local.packets >= len(asked)
 
 
@@ -188,7 +125,7 @@ def test_a_device_that_lies_about_its_address_is_dropped() -> None:
         source = next(address for address in false if address.version == target.version)
         assert permitted(source, target, port.protocol, port.number), "the lie must be worth telling"
         truth.append(asked)
-        lies.append(replace(asked, source=str(source), transparent=True))
+        lies.append(replace(asked, source=str(source), transparent=True, timeout=PATIENCE))
     with stranger(staff) as place:
         assert {answer.outcome for answer in questions(place, truth)} == {Outcome.OPEN}
         with dropping(GATEWAY, "spoof") as rise:
@@ -204,7 +141,7 @@ def test_the_carrier_is_no_way_into_the_centre() -> None:
     hub = environment.only("hub")
     line = next(interface for interface in environment.planned(hub).interfaces if interface.zone == "border")
     asked = [
-        Question(protocol=protocol, address=str(address.ip), port=number, timeout=1, about=hub)
+        Question(protocol=protocol, address=str(address.ip), port=number, timeout=PATIENCE, about=hub)
         for address in line.addresses
         for protocol, number in [("tcp", 22), ("tcp", 80), ("tcp", 179), ("udp", 53), UNUSED]
     ]
@@ -214,6 +151,6 @@ def test_the_carrier_is_no_way_into_the_centre() -> None:
     ):
         answers = questions(machine(carrier), asked)
     mine = {str(address.ip) for address in line.addresses}
-    assert [str(answer.question) for answer in answers if answer.outcome is Outcome.OPEN] == []
+    assert got_through(answers) == []
     assert [guest for guest in guests.arrived if guest["peer"] not in mine] == []
     assert rise.packets >= len(asked)

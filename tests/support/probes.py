@@ -28,7 +28,8 @@ class Question:
 
     `device` binds it to an interface of the place (so that it does not take the management network);
     `transparent` with a `source` that the place does not have sends a packet that lies about it;
-    `until` is connect, first or close: how much of an answer is enough. `timeout` in seconds.
+    `until` is connect, first or close: how much of an answer is enough. `timeout` in seconds: generous,
+    since only who gets no answer waits for it.
     """
 
     protocol: str
@@ -39,7 +40,7 @@ class Question:
     source: str = ""
     transparent: bool = False
     until: str = ""
-    timeout: float = 1.5
+    timeout: float = 4
     about: str = ""  # for the reader of a failure
 
     def __str__(self) -> str:

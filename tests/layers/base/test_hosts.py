@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from netaddr import IPNetwork
 
 from province.observe import chrony
@@ -66,6 +67,39 @@ def test_no_two_hosts_share_a_machine_id_or_a_host_key() -> None:
 def test_no_unit_has_failed(host: str) -> None:
     """Nothing is on a list of exceptions."""
     assert [unit.name for unit in state(host).units if unit.active == "failed"] == []
+
+
+# What the host image starts, written by hand: all else is started by a role that says so.
+IMAGE = {
+    "logrotate.timer",
+    "ssh.service",
+    "systemd-network-generator.service",
+    "systemd-networkd.service",
+    "systemd-networkd.socket",
+}
+
+
+@pytest.mark.requirement("tcvn-14423/5.5.2.1d-unused-services")
+@pytest.mark.parametrize("host", HOSTS)
+def test_only_declared_units_start_by_themselves(host: str) -> None:
+    """The image's few and those of the host's roles: what a package brings along shows here."""
+    declared = {unit for role in environment.planned(host).roles for unit in _enabled_by(role)}
+    assert declared
+    found = set(state(host).enabled)
+    assert found - IMAGE - declared == set()
+    assert declared - found == set()
+
+
+def _enabled_by(role: str) -> set[str]:
+    """Units that a role's task enables."""
+    tasks = yaml.safe_load(
+        (environment.ROOT / "roles" / role / "tasks" / "main.yml").read_text(encoding="utf-8")
+    )
+    listed = [task["managed_tree"].get("units", []) for task in tasks if "managed_tree" in task]
+    # A list that is computed holds generated units, which systemd does not call enabled.
+    return {
+        unit["name"] for units in listed if isinstance(units, list) for unit in units if unit.get("enabled")
+    }
 
 
 @pytest.mark.requirement("tcvn-14423/5.5.2.1d-unused-services", "tcvn-14423/5.5.2.1b-safe-protocols")

@@ -62,7 +62,13 @@ def test_management_answers_the_controller_on_ssh_and_nothing_else() -> None:
         {port.number for flow in environment.plan().flows for port in flow.ports if port.protocol == "tcp"}
     )
     asked = [
-        Question(protocol="tcp", address=environment.management_address(host), port=port, about=host)
+        Question(
+            protocol="tcp",
+            address=environment.management_address(host),
+            port=port,
+            timeout=2,
+            about=host,
+        )
         for host in HOSTS
         for port in {22, *ports}
     ]

@@ -9,6 +9,7 @@ from tests.support import environment
 from tests.support.guards import dropping, permitted
 from tests.support.places import Local, batch, machine
 from tests.support.probes import Listener, Outcome, Question, listening, questions
+from tests.support.refusals import NO_ROUTE, PATIENCE, got_through
 from tests.support.web import page, request
 
 MIRROR = environment.only("mirror")
@@ -67,7 +68,7 @@ def test_no_other_host_reaches_anything_outside(host: str) -> None:
         address.ip for interface in environment.planned(host).interfaces for address in interface.addresses
     ]
     asked = [
-        Question(protocol=protocol, address=str(target.ip), port=port, timeout=1)
+        Question(protocol=protocol, address=str(target.ip), port=port, timeout=PATIENCE)
         for target in outside
         for protocol, port in ports
         if not any(permitted(me, target.ip, protocol, port) for me in mine if me.version == target.version)
@@ -75,10 +76,9 @@ def test_no_other_host_reaches_anything_outside(host: str) -> None:
     wanted = [Listener(question.protocol, question.address, question.port) for question in asked]
     with listening(machine(carrier), wanted) as guests, dropping(host, "output") as rise:
         answers = questions(machine(host), asked)
-    assert [str(answer.question) for answer in answers if answer.outcome is Outcome.OPEN] == []
+    assert got_through(answers) == []
     assert [guest for guest in guests.arrived if IPAddress(guest["peer"]) in mine] == []
-    # Where there is no route at all the packet ends before the firewall; nothing is left to count then.
-    sent = [answer for answer in answers if answer.error != "ENETUNREACH"]
+    sent = [answer for answer in answers if answer.error not in NO_ROUTE]
     assert rise.packets >= len(sent)
 
 
@@ -100,8 +100,8 @@ def test_the_mirror_is_not_open_on_its_uplink_side() -> None:
         entry for entry in environment.facts(MIRROR)["interfaces"] if entry["segment"] == "centre/upl"
     )
     target = interface["addresses"][0].partition("/")[0]
-    asked = [Question(protocol="tcp", address=target, port=port, timeout=1) for port in (22, 80, 3142)]
+    asked = [Question(protocol="tcp", address=target, port=port, timeout=PATIENCE) for port in (22, 80, 3142)]
     with dropping(MIRROR, "input") as rise:
         answers = questions(Local("the uplink's other end"), asked)
-    assert [str(answer.question) for answer in answers if answer.outcome is Outcome.OPEN] == []
+    assert got_through(answers) == []
     assert rise.packets >= len(asked)
