@@ -1,4 +1,4 @@
-"""A few answers of the lab, written by hand: if plan and checks were wrong together, these would still tell."""
+"""A few answers of the lab, written by hand: if plan and checks were wrong together, these would tell."""
 
 from __future__ import annotations
 
