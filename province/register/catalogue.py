@@ -251,7 +251,7 @@ _SHAPES: dict[str, Shape] = {
                             ),
                             "zone": Field(_ZONE, "its zone"),
                             "vlan": Field(Integer(minimum=0, maximum=4094), "802.1Q number, 0 for none"),
-                            "share": Field(Integer(minimum=0, maximum=8), "halvings of the unit's block"),
+                            "share": Field(Integer(minimum=0, maximum=4), "halvings of the unit's block"),
                             "place": Field(Integer(minimum=0, maximum=255), "position in its own size"),
                             "place6": Field(Integer(minimum=0, maximum=255), "number of its /64"),
                             "leases": Field(Flag(), "whether addresses are given out", required=False),

@@ -95,9 +95,10 @@ UNITS = Record("the file", {"units": Field(ListOf(item=UNIT), "units")})
 POOL = Record(
     "a pool",
     {
-        "network4": Field(Network(family=4, longest=26), "its IPv4 addresses"),
+        "network4": Field(Network(family=4, longest=24), "its IPv4 addresses"),
         "network6": Field(Network(family=6, longest=56), "its IPv6 addresses"),
-        "block4": Field(Integer(minimum=8, maximum=26), "prefix length of one block, IPv4"),
+        # A sixteenth of a /24 is the least that leases, pairs and tunnels of a unit fit in.
+        "block4": Field(Integer(minimum=8, maximum=24), "prefix length of one block, IPv4"),
         "block6": Field(Integer(minimum=32, maximum=56), "prefix length of one block, IPv6"),
         "carrier4": Field(Network(family=4, longest=28), "stand-in addresses of its lines, IPv4"),
         "carrier6": Field(Network(family=6, longest=60), "stand-in addresses of its lines, IPv6"),

@@ -68,25 +68,29 @@ SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[Heal
 
 @SETTINGS
 @given(data=st.binary(max_size=200))
-def test_any_bytes(folder: Path, data: bytes) -> None:
+def test_any_bytes_end_in_problems(folder: Path, data: bytes) -> None:
     read(folder, units=data)
 
 
 @SETTINGS
 @given(at=st.integers(0, len(SOUND) - 1), with_=st.binary(max_size=4), gone=st.integers(0, 8))
-def test_a_sound_file_with_a_hole_or_a_stain(folder: Path, at: int, with_: bytes, gone: int) -> None:
+def test_a_sound_file_with_a_hole_or_a_stain_ends_in_words(
+    folder: Path, at: int, with_: bytes, gone: int
+) -> None:
     read(folder, units=SOUND[:at] + with_ + SOUND[at + gone :])
 
 
 @SETTINGS
 @given(value=VALUES)
-def test_any_document(folder: Path, value: Any) -> None:
+def test_any_document_ends_in_problems(folder: Path, value: Any) -> None:
     read(folder, units=json.dumps({"units": value}).encode())
 
 
 @SETTINGS
 @given(field=st.sampled_from(FIELDS), which=st.integers(0, 4), value=VALUES)
-def test_any_value_of_any_field_of_a_unit(folder: Path, field: str, which: int, value: Any) -> None:
+def test_any_value_of_a_field_of_a_unit_ends_in_words(
+    folder: Path, field: str, which: int, value: Any
+) -> None:
     document = yaml.safe_load(SOUND)
     document["units"][which][field] = value
     read(folder, units=json.dumps(document, ensure_ascii=False).encode())
@@ -94,7 +98,9 @@ def test_any_value_of_any_field_of_a_unit(folder: Path, field: str, which: int, 
 
 @SETTINGS
 @given(pool=st.sampled_from(["centre", "commune", "school"]), field=st.sampled_from(POOL), value=VALUES)
-def test_any_value_of_any_field_of_a_pool(folder: Path, pool: str, field: str, value: Any) -> None:
+def test_any_value_of_a_field_of_a_pool_ends_in_words(
+    folder: Path, pool: str, field: str, value: Any
+) -> None:
     document = yaml.safe_load((BASE / "province.yml").read_bytes())
     document["pools"][pool][field] = value
     read(folder, province=json.dumps(document, ensure_ascii=False).encode())
@@ -108,7 +114,7 @@ def test_any_value_of_any_field_of_a_pool(folder: Path, pool: str, field: str, v
     block4=st.integers(0, 33),
     block6=st.integers(0, 129),
 )
-def test_any_length_of_any_pool(
+def test_any_length_of_a_pool_ends_in_words(
     folder: Path, pool: str, length4: int, length6: int, block4: int, block6: int
 ) -> None:
     document = yaml.safe_load((BASE / "province.yml").read_bytes())

@@ -126,6 +126,7 @@ CASES: dict[str, Case] = {
     "overlapping-as-numbers": Case(PROVINCE, text("4200500000", "4200400001")),
     "same-letter": Case(PROVINCE, text("letter: s", "letter: c")),
     "block-larger-than-pool": Case(PROVINCE, last("block4: 24", "block4: 11")),
+    "block-too-small": Case(PROVINCE, last("block4: 24", "block4: 26")),
     "small-centre": Case(PROVINCE, text("block4: 16", "block4: 24")),
     "missing-pool": Case(PROVINCE, lambda raw: raw[: raw.index(b"  school:")]),
     "line-inside-a-pool": Case(
