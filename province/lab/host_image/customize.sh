@@ -21,6 +21,14 @@ ln -sf /dev/null "$root/etc/systemd/system/systemd-modules-load.service"
 # Waiting for every interface would hang a boot on a dead line; services bind what is there.
 ln -sf /dev/null "$root/etc/systemd/system/systemd-networkd-wait-online.service"
 
+# The kernel takes no router advertisement, from the first second on: networkd does where it is wanted.
+# The glob is for interfaces that are there before these settings are read.
+cat > "$root/etc/sysctl.d/10-host-image.conf" <<'SYSCTL'
+net.ipv6.conf.all.accept_ra = 0
+net.ipv6.conf.default.accept_ra = 0
+net.ipv6.conf.*.accept_ra = 0
+SYSCTL
+
 # SSH host keys are made inside each host, at the first start of its SSH server.
 rm -f "$root"/etc/ssh/ssh_host_*
 mkdir -p "$root/etc/systemd/system/ssh.service.d"
