@@ -55,7 +55,7 @@ def work(environment: Environment, progress: Progress) -> int:
         gone = _sweep(ours, progress, running) if reachable else sweep.sweep_machine(ours, [])
         for line in gone:
             progress.log(f"removed {line}")
-        running.done(f"{len(gone)} left-overs" if gone else "nothing left")
+        running.done(f"{len(gone)} removed" if gone else "nothing left")
         kernel.put_back()
     _say_packages(progress)
     _forget(state_dir(environment.name))

@@ -91,6 +91,7 @@ def work(environment: Environment, plan: Plan, progress: Progress) -> int:
             running.done(f"fits; raised {', '.join(raised)}" if raised else "fits")
         with progress.step(keys["packages"]) as running:
             machine.install_packages(progress, running)
+            machine.check(_demand(environment, plan, hosts))  # a bare machine had nothing to see routes with
         with progress.step(keys["incus"]) as running:
             incusd.ensure(progress, running)
     if on_incus:
