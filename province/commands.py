@@ -63,7 +63,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> int:
     plan = load_sources(arguments.register).plan()
-    if arguments.diff:
+    if arguments.diff is not None:
         found = difference(as_json(_plan_at(arguments.diff, arguments.register)), as_json(plan))
         if arguments.format == "json":
             _print_json(found)

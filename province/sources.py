@@ -36,7 +36,10 @@ def load_sources(register: Path) -> Sources:
     applications hold; otherwise, or where the tree has none, the repository's. Raises
     ProblemsFoundError with all problems of the first part that has any.
     """
-    directory = register.resolve()
+    try:
+        directory = register.resolve()
+    except (OSError, RuntimeError):  # a loop of links
+        directory = register
     root = tree_of(directory)
     if not directory.is_dir():
         raise ProblemsFoundError((
@@ -73,7 +76,10 @@ def _here_or_ours(root: Path, path: str) -> Path:
 
 def called(path: Path) -> str:
     """How messages name a file: from the repository's root where it lies inside, else as it was given."""
-    resolved = path.resolve()
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError):  # a loop of links; reading the file says so
+        return str(path)
     for base in (REPOSITORY, Path.cwd()):
         if resolved.is_relative_to(base) and resolved != base:
             return resolved.relative_to(base).as_posix()

@@ -36,7 +36,10 @@ LAYERS = (
     "backup",
 )
 CARE = ("tls", "metrics", "logs", "backup", "probe")
-PORT = Text(words="a protocol and a port such as tcp/53", pattern=r"(tcp|udp)/[1-9][0-9]{0,4}", maximum=9)
+_PORT_NUMBER = (
+    "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"  # to 65535
+)
+PORT = Text(words="a protocol and a port such as tcp/53", pattern=rf"(tcp|udp)/{_PORT_NUMBER}", maximum=9)
 # Machines that are not ours, in services and flows.
 OUTSIDE = "outside"
 ANY = "any"
@@ -281,7 +284,7 @@ _SHAPES: dict[str, Shape] = {
                             "short": Field(NAME, "short name, in names of hosts", required=False),
                             "where": Field(Choice(("centre", "unit", "carrier")), "where it stands"),
                             "members": Field(Integer(minimum=1, maximum=2), "1, or 2 for a pair"),
-                            "place": Field(Integer(minimum=1, maximum=253), "number of its addresses"),
+                            "place": Field(Integer(minimum=1, maximum=252), "number of its addresses"),
                             "vip": Field(
                                 Flag(), "whether services are asked at the pair's address", required=False
                             ),
@@ -296,7 +299,11 @@ _SHAPES: dict[str, Shape] = {
                             ),
                             "asn": Field(Integer(minimum=1, maximum=4294967294), "AS number", required=False),
                             "roles": Field(ListOf(item=WORD, unique=True), "its roles"),
-                            "needs": Field(ListOf(item=NAME), "rights of its container", required=False),
+                            "needs": Field(
+                                ListOf(item=Choice(("tun", "nesting"))),
+                                "rights of its container",
+                                required=False,
+                            ),
                         },
                     ),
                     minimum=1,
@@ -505,6 +512,14 @@ def port(text: str) -> Port:
 
 def _cross_check(catalogue: Catalogue, documents: Mapping[str, Document]) -> None:
     """References between the files, and places that would collide."""
+    zone_file = documents["zones.yml"]
+    given = [zone["id"] for zone in zone_file.data["zones"]]
+    _unique(zone_file, "zones", given)
+    for zone in Zone:
+        if zone.value not in given:
+            zone_file.problem(
+                "020", ("zones",), f"no zone '{zone.value}'", "every zone that segments may be in", "Add it."
+            )
     _check_segments(catalogue, documents["segments.yml"])
     segments = {
         "centre": {s.name for s in catalogue.centre} | {"wan"},
@@ -526,6 +541,7 @@ def _cross_check(catalogue: Catalogue, documents: Mapping[str, Document]) -> Non
                 "Add the interface, or correct the name.",
             )
     _check_places(catalogue, machines)
+    _check_machines(catalogue, machines)
     services = documents["services.yml"]
     _unique(services, "services", [service.id for service in catalogue.services])
     for number, service in enumerate(catalogue.services):
@@ -533,6 +549,14 @@ def _cross_check(catalogue: Catalogue, documents: Mapping[str, Document]) -> Non
             _known(
                 services, ("services", number, "machine"), service.machine, set(catalogue.machines), "machine"
             )
+        offers = catalogue.machines.get(service.machine)
+        asked = set(offers.interfaces) if offers else segments["centre"] | segments["unit"]
+        _known(services, ("services", number, "segment"), service.segment, asked, "segment of its machine")
+    _once(
+        services,
+        [(("services", n, "names"), name) for n, s in enumerate(catalogue.services) for name in s.names],
+        "name",
+    )
     known = {service.id for service in catalogue.services}
     flows = documents["flows.yml"]
     for number, flow in enumerate(catalogue.flows):
@@ -602,8 +626,15 @@ def _unique(document: Document, where: str, values: list[str]) -> None:
 def _check_segments(catalogue: Catalogue, document: Document) -> None:
     for where, segments in (("centre", catalogue.centre), ("unit", catalogue.unit)):
         _unique(document, where, [segment.name for segment in segments])
+        for field in ("code", "vlan", "letter", "place6"):
+            # Names of interfaces, tags on a cable, names of bridges, IPv6 networks. 0 is no VLAN.
+            values = [(n, getattr(segment, field, None)) for n, segment in enumerate(segments)]
+            _once(document, [((where, n, field), v) for n, v in values if v not in (None, 0, "")], field)
     places: dict[int, str] = {}
     for number, segment in enumerate(catalogue.centre):
+        if segment.gateway not in ("", OUTSIDE):
+            there = {m.id for m in catalogue.machines_at("centre") if segment.name in m.interfaces}
+            _known(document, ("centre", number, "gateway"), segment.gateway, there, "gateway in the segment")
         if segment.place in places:
             document.problem(
                 "024",
@@ -628,6 +659,58 @@ def _check_segments(catalogue: Catalogue, document: Document) -> None:
                 )
                 break
             taken[slot] = part.name
+
+
+def _once(document: Document, values: list[tuple[Path_, Any]], what: str) -> None:
+    first: dict[Any, Path_] = {}
+    for path, value in values:
+        if value in first:
+            document.problem(
+                "023",
+                path,
+                f"the {what} {shown(value)} twice, first in line {document.line(first[value])}",
+                "each once",
+                "Change one of the two.",
+            )
+        first.setdefault(value, path)
+
+
+def _check_machines(catalogue: Catalogue, document: Document) -> None:
+    """Names of hosts, the way of the administration, and what routing cannot do without."""
+    managed = {
+        "centre": {s.name for s in catalogue.centre if s.zone is Zone.MANAGEMENT},
+        "unit": {s.name for s in catalogue.unit if s.zone is Zone.MANAGEMENT},
+    }
+    for side in ("centre", "unit"):
+        named = [(("machines", m.id, "short"), m.short) for m in catalogue.machines_at(side)]
+        _once(document, [*named], "name of hosts")
+    _once(
+        document,
+        [(("machines", m.id, "asn"), m.asn) for m in catalogue.machines.values() if m.asn],
+        "AS number",
+    )
+    for machine in catalogue.machines.values():
+        here = managed["unit" if machine.where == "unit" else "centre"]
+        if not here & set(machine.interfaces):
+            document.problem(
+                "020",
+                ("machines", machine.id, "interfaces"),
+                "no segment of the zone management",
+                "one of " + ", ".join(sorted(here)),
+                "Add it: every machine is administered from there.",
+            )
+        if machine.default in here or here & set(machine.forwards):
+            document.problem(
+                "022",
+                ("machines", machine.id),
+                "a way out of the zone management",
+                "no default route and no forwarding there",
+                "Take it out of `default` and `forwards`.",
+            )
+        if machine.where == "centre" and "routing" in machine.roles and not machine.asn:
+            document.problem(
+                "020", ("machines", machine.id), "a router without 'asn'", "an AS number", "Add `asn:`."
+            )
 
 
 def _check_places(catalogue: Catalogue, document: Document) -> None:

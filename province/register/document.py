@@ -134,6 +134,10 @@ def _text(path: Path, document: Document) -> str | None:
                 "Split the file.",
             )
             return None
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            # A pipe would be waited for, and some devices never end.
+            document.problem("001", (), "no regular file", "a YAML file", "Put a file there.")
+            return None
         raw = path.read_bytes()
     except OSError as error:
         document.problem(
@@ -218,6 +222,8 @@ class _Builder:
                     line,
                 )
             elif isinstance(event, yaml.CollectionStartEvent):
+                if event.tag:
+                    self._stop("003", f"the tag {event.tag}", "values without tags", "Remove the tag.", line)
                 self._open({} if isinstance(event, yaml.MappingStartEvent) else [], line)
             elif isinstance(event, yaml.CollectionEndEvent):
                 self.stack.pop()
@@ -225,7 +231,21 @@ class _Builder:
             elif isinstance(event, yaml.ScalarEvent):
                 if event.tag:
                     self._stop("003", f"the tag {event.tag}", "values without tags", "Remove the tag.", line)
+                self._visible(event, line)
                 self._scalar(event, line)
+
+    def _visible(self, event: Any, line: int) -> None:
+        """Refuse what an escape brings in: the file itself was searched before it was parsed."""
+        lines_end = {"\n"} if event.style in ("|", ">") else set()
+        for char in set(str(event.value)) - lines_end:
+            if unicodedata.category(char) in _FORBIDDEN:
+                self._stop(
+                    "007",
+                    f"the invisible character U+{ord(char):04X} (escaped)",
+                    "visible characters and spaces",
+                    "Delete it; control and direction characters make a text look like another.",
+                    line,
+                )
 
     def _stop(self, code: str, found: str, wanted: str, remedy: str, line: int) -> None:
         path = self.stack[-1][0] if self.stack else ()

@@ -118,7 +118,8 @@ PROVINCE = Record(
         ),
     },
 )
-CENTRE = "centre"
+CENTRE, CARRIER = "centre", "carrier"
+MAXIMUM_ASN = 4_294_967_294
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +210,15 @@ def load_register(
     if not province.problems:
         PROVINCE.check(province, (), province.data)
     files = sorted((directory / "units").glob("*.yml"))
+    for path in sorted((directory / "units").rglob("*")):
+        if path not in files and path.suffix.lower() in (".yml", ".yaml"):
+            province.problem(
+                "015",
+                (),
+                f"units in {shown(path.relative_to(directory).as_posix())}, which nothing reads",
+                "units/<name>.yml",
+                "Rename or move it.",
+            )
     documents = [read_document(path, called(path), "REG") for path in files]
     for document in documents:
         if not document.problems:
@@ -341,6 +351,15 @@ class _Checks:
             )
         self._pools()
         self._unique("id", "020", "an id is never used twice, not even after a unit is closed")
+        for place in self.places:
+            if place.record.get("id") in (CENTRE, CARRIER):
+                place.document.problem(
+                    "020",
+                    (*place.path, "id"),
+                    f"the id {shown(place.record['id'])}, by which the plan calls something else",
+                    "an id of the unit's own",
+                    "Choose another.",
+                )
         self._unique("code", "021", "an official code belongs to one unit")
         self._kinds()
         self._indexes()
@@ -412,6 +431,16 @@ class _Checks:
                     ("pools", name, "asn"),
                     f"AS numbers {pool['asn']} to {pool['asn'] + capacity - 1}, some of another pool",
                     "a range of its own",
+                    "Choose another first number.",
+                )
+            routers = [m.asn for m in self.catalogue.machines.values() if m.asn]
+            last = pool["asn"] + capacity - 1
+            if last > MAXIMUM_ASN or any(pool["asn"] <= asn <= last for asn in routers):
+                self.province.problem(
+                    "025",
+                    ("pools", name, "asn"),
+                    f"AS numbers {pool['asn']} to {last}, some of a machine of the centre or of nobody",
+                    f"a range of its own up to {MAXIMUM_ASN}",
                     "Choose another first number.",
                 )
             for key in ("network4", "network6", "carrier4", "carrier6"):

@@ -5,13 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Protocol
 
 from province.register.document import Document, Path_, is_nfc, near, shown
 
 WRONG_TYPE = "012"
 BAD_VALUE = "013"
+
+
+# Of no use for an interface (RFC 6890): this network, loopback, link-local, multicast, reserved.
+_NO_HOSTS = tuple(
+    ip_network(text)
+    for text in (
+        "0.0.0.0/8",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "224.0.0.0/3",
+        "::/8",
+        "fe80::/10",
+        "ff00::/8",
+    )
+)
 
 
 class Shape(Protocol):
@@ -52,6 +67,10 @@ class Text:
                 shown(value),
                 f"{self.words}, 1 to {self.maximum} characters without spaces around",
                 "Correct the value.",
+            )
+        elif "\n" in value:
+            document.problem(
+                BAD_VALUE, path, shown(value), f"{self.words}, in one line", "Write it in one line."
             )
         elif self.pattern and not re.fullmatch(self.pattern, value):
             document.problem(BAD_VALUE, path, shown(value), self.words, "Correct the value.")
@@ -143,9 +162,17 @@ class Network:
             )
             document.problem(BAD_VALUE, path, shown(value) + (f" ({words})" if words else ""), wanted, remedy)
             return
-        if "/" not in value or network.prefixlen > self.longest:
+        if not re.search(r"/\d+\Z", value) or network.prefixlen > self.longest:
             document.problem(
                 BAD_VALUE, path, shown(value), f"{wanted}, /{self.longest} or shorter", "Correct the length."
+            )
+        elif any(network.overlaps(special) for special in _NO_HOSTS if special.version == self.family):
+            document.problem(
+                BAD_VALUE,
+                path,
+                shown(value),
+                f"{wanted}, of addresses that machines may have",
+                "Choose another network; loopback, link-local, multicast and reserved ones are nobody's.",
             )
 
     def schema(self) -> dict[str, Any]:
