@@ -87,12 +87,17 @@ def test_a_skip_says_why() -> None:
     ] == []
 
 
+# The one file whose addresses are meant: if plan and checks were wrong together, it would tell.
+BY_HAND = "tests/flows/test_by_hand.py"
+
+
 @pytest.mark.parametrize("folder", ["tests/layers", "tests/flows"])
 def test_living_checks_retype_no_address(folder: str) -> None:
     """Expected values come from the plan; a number typed here would agree with nobody's register but one."""
     found = [
         f"{shown(path)}: {match[0]}"
         for path in sorted((ROOT / folder).rglob("*.py"))
+        if shown(path) != BY_HAND
         for match in ADDRESS.finditer(path.read_text(encoding="utf-8"))
     ]
     assert found == []

@@ -36,7 +36,7 @@ def request(host: str, path: str = "/", method: str = "GET") -> bytes:
 def page(raw: bytes) -> Page:
     """Read an answer; AssertionError when the server closed without one."""
     assert raw, "the server closed the connection without an answer"
-    response = http.client.HTTPResponse(_Bytes(raw))  # type: ignore[arg-type]
+    response = http.client.HTTPResponse(_Bytes(raw))  # type: ignore[arg-type] # it only asks for makefile()
     response.begin()
     return Page(
         response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()

@@ -19,4 +19,7 @@ class FilterModule:
             sys.path.insert(0, str(REPOSITORY))
         from province.ansible import addresses, nftables
 
-        return {**addresses.FILTERS, **nftables.FILTERS}
+        found: dict[str, Callable[..., Any]] = {}
+        found.update(addresses.FILTERS)
+        found.update(nftables.FILTERS)
+        return found
