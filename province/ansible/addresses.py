@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from netaddr import IPAddress, IPNetwork
 
 
@@ -11,4 +14,4 @@ def ip_word(address: str) -> str:
     return "ip" if version == 4 else "ipv6"
 
 
-FILTERS = {"ip_word": ip_word}
+FILTERS: dict[str, Callable[..., Any]] = {"ip_word": ip_word}

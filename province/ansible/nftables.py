@@ -8,7 +8,7 @@ as they narrow it `in`, `out` (interface names), `source4`, `source6`, `destinat
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 COMMENT_LIMIT = 120  # nft refuses comments above 128 bytes
@@ -73,4 +73,4 @@ def counters(rules: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted({counter_name(rule["flow"]) for rule in rules})
 
 
-FILTERS = {"nft_name": name, "nft_statements": statements, "nft_counters": counters}
+FILTERS: dict[str, Callable[..., Any]] = {"nft_name": name, "nft_statements": statements, "nft_counters": counters}

@@ -19,7 +19,4 @@ class FilterModule:
             sys.path.insert(0, str(REPOSITORY))
         from province.ansible import addresses, nftables
 
-        found: dict[str, Callable[..., Any]] = {}
-        found.update(addresses.FILTERS)
-        found.update(nftables.FILTERS)
-        return found
+        return {**addresses.FILTERS, **nftables.FILTERS}
