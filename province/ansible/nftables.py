@@ -73,4 +73,8 @@ def counters(rules: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted({counter_name(rule["flow"]) for rule in rules})
 
 
-FILTERS: dict[str, Callable[..., Any]] = {"nft_name": name, "nft_statements": statements, "nft_counters": counters}
+FILTERS: dict[str, Callable[..., Any]] = {
+    "nft_name": name,
+    "nft_statements": statements,
+    "nft_counters": counters,
+}
