@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from province.incus import Endpoint, Incus, IncusError
+from province.lab.engine import engine_root
 from province.problems import ProblemsFoundError
 from province_stack.estate import Estate, EstateArgs, ImageArgs
 from province_stack.host import HostArgs, Nic
@@ -28,15 +28,6 @@ from tests.support.eventually import eventually
 PROJECT = "ptc-lab"
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS4 = "198.18.255.1/28"  # RFC 2544: nobody's, and no network of a plan
-
-
-def engine_root() -> Path | None:
-    """Return the root of a Pulumi installation, None where there is none."""
-    found = shutil.which("pulumi")
-    if found:
-        return Path(found).resolve().parent.parent
-    cache = Path(os.environ.get("PROVINCE_CACHE_DIR", "/var/cache/province")) / "engine"
-    return next((path.parent.parent for path in sorted(cache.glob("*/bin/pulumi"))), None)
 
 
 def incus_answers() -> bool:
