@@ -545,7 +545,8 @@ class _Checks:
             first.setdefault((pool, index), place)
             if pool in self.pools:
                 sound = _pool(pool, self.pools[pool])
-                if not 0 <= index < sound.capacity and index >= 0:
+                # A pool without any block is reported itself.
+                if index >= sound.capacity > 0:
                     place.document.problem(
                         "027",
                         (*place.path, "index"),

@@ -318,3 +318,26 @@ def test_every_flow_of_built_hosts_has_rules_and_no_rule_is_without_flow() -> No
         rule["flow"] for name in hosts() for c in ("input", "output", "forward") for rule in rules(name)[c]
     }
     assert found == planned
+
+
+def test_a_gateway_answers_in_a_network_only_those_of_that_very_network() -> None:
+    """The same flow exists in every unit and network: none of them is a source in another."""
+    told = hosts()[CPE].facts()
+    lans = {
+        entry["name"]: {str(IPNetwork(address).cidr) for address in entry["addresses"]}
+        for entry in told["interfaces"]
+    }
+    found = [rule for rule in told["firewall"]["input"] if rule["flow"].startswith(("lan-", "guest-"))]
+    assert {rule["in"] for rule in found} == {"staff", "count", "meet", "guest"}
+    for rule in found:
+        assert {*rule["source4"], *rule["source6"]} == lans[rule["in"]], rule
+
+
+@pytest.mark.parametrize("host", [CPE, "hub-1", "edge-1"])
+def test_a_router_sends_nothing_of_its_own_into_a_flow_that_it_passes_on(host: str) -> None:
+    """Else whoever takes the router over could ask in the name of the networks behind it."""
+    passed = {rule["flow"] for rule in rules(host)["forward"]}
+    sent = {rule["flow"] for rule in rules(host)["output"]}
+    assert passed
+    assert sent
+    assert passed & sent == set()

@@ -1,0 +1,64 @@
+"""Arithmetic and ways of the plan, each by itself: what no whole plan happens to show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from netaddr import IPNetwork
+
+from province.plan.addressing import merged
+from province.plan.flows import ways
+from province.plan.model import Zone
+from province.register.catalogue import Catalogue, Flow, Side
+from province.sources import load_sources
+from tests.support.repository import ROOT
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load_sources(ROOT / "inventories/registers/dien-bien").catalogue
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (["10.0.0.0/24", "10.0.0.7/32"], ["10.0.0.0/24"]),
+        (["10.0.0.255/32", "10.0.0.0/24", "10.0.0.0/32"], ["10.0.0.0/24"]),
+        (["10.0.0.0/16", "10.0.0.0/24", "10.0.9.0/24", "10.1.0.0/24"], ["10.0.0.0/16", "10.1.0.0/24"]),
+        (["10.0.1.0/24", "10.0.0.0/24", "10.0.1.0/24"], ["10.0.0.0/24", "10.0.1.0/24"]),
+        (["fd00::/64", "fd00::1/128", "fd00:0:0:1::/64"], ["fd00::/64", "fd00:0:0:1::/64"]),
+        ([], []),
+    ],
+)
+def test_merging_drops_what_others_contain_and_joins_no_neighbours(
+    given: list[str], wanted: list[str]
+) -> None:
+    assert [str(network) for network in merged([IPNetwork(text) for text in given])] == wanted
+
+
+def flow(machine: str) -> Flow:
+    """From the transit network down to the staff of units."""
+    return Flow(
+        id="down",
+        source=Side(zone=Zone.INTERNAL, at="centre", segments=("trans",), machine=machine),
+        destination=Side(zone=Zone.INTERNAL, at="unit", segments=("staff",), machine="workstation"),
+        services=("dns",),
+        applications=False,
+        same_segment=False,
+        reason="A test",
+        owner="network",
+    )
+
+
+def test_a_router_that_is_an_end_of_a_flow_does_not_forward_it(catalogue: Catalogue) -> None:
+    """It would be asked for a rule for packets it sends or receives itself, by another interface."""
+    pair = (("centre", "trans"), ("unit", "staff"))
+    found = ways(catalogue, flow("edge"))[pair]
+    assert found is not None
+    assert [hop.machine for hop in found] == ["hub", "unit_gateway"]
+    assert ways(catalogue, flow("hub"))[pair] is None
+    answered = replace(flow("edge"), destination=replace(flow("edge").destination, machine=""))
+    assert ways(catalogue, answered)[pair] == found
+    # Who answers may be known by the service alone.
+    assert ways(catalogue, answered, "unit_gateway")[pair] is None
