@@ -40,6 +40,8 @@ _PORT_NUMBER = (
     "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"  # to 65535
 )
 PORT = Text(words="a protocol and a port such as tcp/53", pattern=rf"(tcp|udp)/{_PORT_NUMBER}", maximum=9)
+# Bits of an IPv4 address inside a segment of the centre, and inside the smallest block of a unit, a /24.
+CENTRE_WIDTH, SMALLEST_BLOCK = 8, 8
 # Machines that are not ours, in services and flows.
 OUTSIDE = "outside"
 ANY = "any"
@@ -731,3 +733,27 @@ def _check_places(catalogue: Catalogue, document: Document) -> None:
                     )
                     break
                 taken[slot] = machine.id
+        _check_reach(catalogue, document, where)
+
+
+def _check_reach(catalogue: Catalogue, document: Document, where: str) -> None:
+    """Places lie inside every segment that gives the machine an address, however small the unit."""
+    widths = (
+        {segment.name: CENTRE_WIDTH for segment in catalogue.centre if not segment.tunnel}
+        if where == "centre"
+        else {s.name: SMALLEST_BLOCK - s.share for s in catalogue.unit if not s.tunnel}
+    )
+    for machine in catalogue.machines.values():
+        if (machine.where == "unit") != (where == "unit"):
+            continue
+        for name in machine.interfaces:
+            # The last address of a network is its broadcast address.
+            last = (1 << widths[name]) - 2 if name in widths and name not in machine.dynamic else 0
+            if last and machine.place + 2 > last:
+                document.problem(
+                    "024",
+                    ("machines", machine.id, "place"),
+                    f"place {machine.place}, which leads out of the segment '{name}'",
+                    f"three numbers up to {last}, the last address of its smallest network",
+                    "Choose another place, or a larger share for the segment.",
+                )

@@ -62,3 +62,15 @@ def test_a_router_that_is_an_end_of_a_flow_does_not_forward_it(catalogue: Catalo
     assert ways(catalogue, answered)[pair] == found
     # Who answers may be known by the service alone.
     assert ways(catalogue, answered, "unit_gateway")[pair] is None
+
+
+def test_every_planned_address_lies_in_its_segment_between_the_first_and_the_last() -> None:
+    """Also in the smallest block: an address outside would be somebody else's."""
+    plan = load_sources(ROOT / "inventories/registers/dien-bien").plan()
+    segments = {segment.id: segment for segment in plan.segments}
+    for host in plan.hosts:
+        for interface in host.interfaces:
+            segment = segments[interface.segment]
+            for address in (*interface.addresses, *interface.vips):
+                network = segment.network4 if address.version == 4 else segment.network6
+                assert network.first < int(address.ip) < network.last, (host.name, interface.name)

@@ -164,6 +164,7 @@ CASES: dict[str, Case] = {
     ),
     "catalogue-service-twice": Case(f"{CATALOGUE}/services.yml", text("- id: ntp", "- id: dns")),
     "catalogue-same-place": Case(f"{CATALOGUE}/machines.yml", text("place: 21", "place: 13")),
+    "catalogue-place-outside-segment": Case(f"{CATALOGUE}/machines.yml", text("place: 4\n", "place: 20\n")),
     "catalogue-same-segment-place": Case(f"{CATALOGUE}/segments.yml", text("place: 20", "place: 30")),
     "catalogue-unit-segments-overlap": Case(
         f"{CATALOGUE}/segments.yml", text("place: 4, place6: 2", "place: 3, place6: 2")
