@@ -6,6 +6,10 @@ import re
 from collections.abc import Callable
 
 import pytest
+import yaml
+from jinja2 import Environment
+
+from tests.support.repository import ROOT
 
 Render = Callable[..., str]
 RULES = "etc/province/firewall/rules.nft.j2"
@@ -67,6 +71,42 @@ def test_without_flows_a_connection_begins_by_sign_in_from_the_controller_alone(
         f'iifname "mgmt" ip saddr {{ {CONTROLLER4} }} tcp dport 22 accept',
         f'iifname "mgmt" ip6 saddr {{ {CONTROLLER6} }} tcp dport 22 accept',
     ]
+
+
+@pytest.mark.parametrize(
+    ("sources", "family"),
+    [({"sources4": [CONTROLLER4]}, "ip"), ({"sources6": [CONTROLLER6]}, "ip6")],
+    ids=["IPv4 alone", "IPv6 alone"],
+)
+def test_a_family_without_a_controller_is_closed_to_sign_in(
+    render: Render, sources: dict[str, list[str]], family: str
+) -> None:
+    """No source must never read as any source."""
+    named = {f"firewall_management_{name}": value for name, value in sources.items()}
+    ruleset = render("firewall", RULES, firewall_links=LINKS, **named)
+    (address,) = next(iter(sources.values()))
+    for name, way, end, port in (("input", "iif", "saddr", "dport"), ("output", "oif", "daddr", "sport")):
+        accepted = [line for line in chain(ruleset, name) if re.search(r"\btcp [ds]port", line)]
+        assert [re.sub(r' comment ".*"$', "", line) for line in accepted] == [
+            f'{way}name "mgmt" {family} {end} {{ {address} }} tcp {port} 22 accept'
+        ]
+
+
+def test_without_any_controller_the_role_refuses_and_its_rules_are_closed(render: Render) -> None:
+    ruleset = render("firewall", RULES, firewall_links=LINKS)
+    for name in ("input", "output"):
+        assert not [line for line in chain(ruleset, name) if re.search(r"\btcp [ds]port", line)]
+    first, *others = yaml.safe_load((ROOT / "roles/firewall/tasks/main.yml").read_text(encoding="utf-8"))
+    assert others
+    condition = first["ansible.builtin.assert"]["that"]
+    decide = Environment(autoescape=True).compile_expression(condition)
+    for four, six, wanted in (
+        ([], [], False),
+        ([CONTROLLER4], [], True),
+        ([], [CONTROLLER6], True),
+        ([CONTROLLER4], [CONTROLLER6], True),
+    ):
+        assert decide(firewall_management_sources4=four, firewall_management_sources6=six) is wanted
 
 
 def test_sign_in_is_by_certificates_and_leads_nowhere_else(render: Render) -> None:
