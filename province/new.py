@@ -209,7 +209,8 @@ def _province(ident: str, code: str, name: str, domain: str) -> str:
 
 
 def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
+    """In NFC, and with the apostrophe of keyboards, as the register wants names."""
+    return unicodedata.normalize("NFC", text).replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
 def _lower(text: str) -> str:

@@ -22,6 +22,13 @@ UNIT_ID = Text(
     pattern=r"[a-z][a-z0-9]*(-[a-z0-9]+)*",
     maximum=50,
 )
+# Names are read by people and compared by eye: a letter of another script that looks the same, a space that
+# is none or a sign that changes others would make two names look like one. Letters are those of Vietnamese.
+NAME_VI = Text(
+    words="its name in Vietnamese",
+    characters="A-Za-zÀ-ÃÈ-ÊÌÍÒ-ÕÙÚÝà-ãè-êìíò-õùúýĂăĐđĨĩŨũƠơƯưẠ-ỹ0-9 –,.()'/&+-",
+    characters_words="Latin letters with the marks of Vietnamese, digits, spaces and – - , . ( ) ' / & +",
+)
 OFFICIAL = Text(
     words="a code of letters, digits, dots and hyphens, as text",
     pattern=r"[A-Za-z0-9][A-Za-z0-9.-]*",
@@ -69,7 +76,7 @@ UNIT = Record(
         "index": Field(
             Integer(minimum=0, maximum=65_535), "number of its address block in the pool of its kind"
         ),
-        "name": Field(Text(words="its name in Vietnamese"), "its name in Vietnamese"),
+        "name": Field(NAME_VI, "its name in Vietnamese"),
         "kind": Field(WORD, "its kind, from catalogue/kinds.yml"),
         "parent": Field(UNIT_ID, "id of the unit above; without it, the province itself", required=False),
         "sphere": Field(Choice(SPHERES), "government or party"),
@@ -111,7 +118,7 @@ PROVINCE = Record(
     {
         "id": Field(UNIT_ID, "its id, equal to the folder's name"),
         "code": Field(OFFICIAL, "its official code, in quotes"),
-        "name": Field(Text(words="its name in Vietnamese"), "its name in Vietnamese, with its kind"),
+        "name": Field(NAME_VI, "its name in Vietnamese, with its kind"),
         "domain": Field(DOMAIN, "its domain"),
         "pools": Field(
             MapOf(key=NAME, item=POOL, minimum=1), "address pools by name; `centre` is the centre's own block"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -12,6 +13,7 @@ from province.register.document import Document, Path_, is_nfc, near, shown
 
 WRONG_TYPE = "012"
 BAD_VALUE = "013"
+BAD_CHARACTER = "017"
 
 
 # Of no use for an interface (RFC 6890): this network, loopback, link-local, multicast, reserved.
@@ -41,10 +43,16 @@ class Shape(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A text, in NFC; `pattern` holds for the whole of it, `words` says it in English."""
+    """A text, in NFC; `pattern` holds for the whole of it, `words` says it in English.
+
+    `characters` are all it may hold, as the inside of a regular expression's brackets; `characters_words`
+    says them in English.
+    """
 
     words: str = "text"
     pattern: str = ""
+    characters: str = ""
+    characters_words: str = ""
     maximum: int = 200
 
     def check(self, document: Document, path: Path_, value: Any) -> None:
@@ -72,12 +80,22 @@ class Text:
             document.problem(
                 BAD_VALUE, path, shown(value), f"{self.words}, in one line", "Write it in one line."
             )
+        elif self.characters and (strange := re.search(f"[^{self.characters}]", value)):
+            name = f"U+{ord(strange[0]):04X} ({unicodedata.name(strange[0], 'without a name').lower()})"
+            document.problem(
+                BAD_CHARACTER,
+                path,
+                f"the character {name} in {shown(value)}",
+                self.characters_words,
+                f"Delete {name}, or type the letter or sign that is meant.",
+            )
         elif self.pattern and not re.fullmatch(self.pattern, value):
             document.problem(BAD_VALUE, path, shown(value), self.words, "Correct the value.")
 
     def schema(self) -> dict[str, Any]:
         """A string."""
-        pattern = {"pattern": f"^(?:{self.pattern})$"} if self.pattern else {}
+        whole = self.pattern or (f"[{self.characters}]*" if self.characters else "")
+        pattern = {"pattern": f"^(?:{whole})$"} if whole else {}
         return {"type": "string", "minLength": 1, "maxLength": self.maximum, **pattern}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +31,28 @@ WORDS: dict[str, tuple[str, str, str, str]] = {
     "a line end by an escape": ("REG-007", UNITS, NAME, r'name: "Phường\nMột"'),
     "an escaped character in a key": ("REG-007", UNITS, "    wave: 2", r'    "wa\u200bve": 2'),
     "a name of two lines": ("REG-013", UNITS, NAME, "name: |-\n      Phường\n      Một"),
+    **{
+        f"a name with {words}": ("REG-017", UNITS, NAME, f"name: {name}")
+        for words, name in {
+            "a Cyrillic letter": "Phường M\u043et",
+            "a Greek letter": "Phường \u039cột",
+            "an IPA letter": "Phường M\u0251i",
+            "a full-width letter": "Phường \uff2dột",
+            "a Hangul filler": "Phường\u3164Một",
+            "a no-break space": "Phường\u00a0Một",
+            "an ideographic space": "Phường\u3000Một",
+            "a variation selector": "Phường Một\ufe0f",
+            "a lone combining mark": "Phường Mx\u0323t",
+            "an emoji": "Phường Một \U0001f600",
+            "an opening tag": "Phường <b",
+            "a closing tag": "Phường b>",
+            "a quotation mark": 'Phường "Một"',
+            "a typographic apostrophe": "Phường M\u2019t",
+            "a fraction slash": "Phường 1\u20442",
+            "Arabic-Indic digits": "Phường \u0661",
+        }.items()
+    },
+    "a province with a Cyrillic letter": ("REG-017", PROVINCE, "name: Tỉnh Mẫu", "name: Tỉnh M\u0430u"),
     "a tag on a list": ("REG-003", UNITS, "units:\n", "units: !!set\n"),
     "a tag that names a program": ("REG-003", UNITS, "units:\n", "units: !!python/object/apply:os.system\n"),
     "a unit called as the centre": ("REG-020", UNITS, "id: phuong-mot", "id: centre"),
@@ -152,6 +175,19 @@ def test_a_wrong_word_is_refused_at_its_line(
     assert right in text
     (tree / file).write_text(text.replace(right, wrong, 1), encoding="utf-8")
     assert re.search(rf"^{code} \S+/{Path(file).name}:\d+", refused(tree, capsys), re.MULTILINE)
+
+
+def test_every_letter_of_vietnamese_and_plain_punctuation_may_be_in_a_name(tree: Path) -> None:
+    marks = ("", *"\u0300\u0301\u0303\u0309\u0323")
+    vowels = "aăâeêioôơuưy"
+    letters = "".join(unicodedata.normalize("NFC", vowel + mark) for vowel in vowels for mark in marks)
+    text = (tree / UNITS).read_text(encoding="utf-8")
+    name = f"{letters}{letters.upper()} đĐ fjwz"
+    other = "Trường THPT số 1 (cơ sở 2) – Nà Tấu, Xã M'Drắk; 3/4 & A+B-C.".replace(";", "")
+    changed = text.replace(NAME, f'name: "{name}"').replace("name: Xã Hai", f'name: "{other}"')
+    assert changed.count(name) == changed.count(other) == 1
+    (tree / UNITS).write_text(changed, encoding="utf-8")
+    assert main(["check", str(tree / REGISTER)]) == 0
 
 
 @pytest.mark.parametrize("name", FILES)
