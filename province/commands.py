@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -19,6 +20,8 @@ from province.plan.model import Plan
 from province.problems import Problem, ProblemsFoundError
 from province.sources import called, load_sources, tree_of
 
+# What a plan is made from; of roles it is their names.
+_INPUT = re.compile(r"inventories/|apps/|docs/reference/|roles/[^/]+/meta/main\.yml\Z")
 _SHOWN = 4  # entries of a long list that the text form shows
 
 
@@ -104,7 +107,7 @@ def _plan_at(reference: str, register: Path) -> Plan:
             )
         with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
             for member in archive:
-                if member.isfile() and member.name.startswith(("inventories/", "apps/", "docs/reference/")):
+                if member.isfile() and _INPUT.match(member.name):
                     content = archive.extractfile(member)
                     target = Path(folder) / member.name
                     target.parent.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,12 @@ KEEPALIVE = 25
 FIRST_LEASE = 10
 RELEASE = "trixie"
 
-_MEMORY = Text(words="a size such as 512MiB", pattern=r"[1-9][0-9]*(MiB|GiB)", maximum=10)
+# At most 1 TiB: more than that is a slip of the finger.
+_MEMORY = Text(
+    words="a size such as 512MiB, at most 1024GiB",
+    pattern=r"[1-9][0-9]{0,5}MiB|([1-9][0-9]{0,2}|10[01][0-9]|102[0-4])GiB",
+    maximum=10,
+)
 _SIZE = Record("a size", {"memory": Field(_MEMORY, "upper limit of memory")})
 ENVIRONMENT = Record(
     "the environment",
@@ -212,7 +217,25 @@ def _check(document: Document, path: Path, sources: Sources) -> None:
         )
     if "default" not in data["sizes"]:
         document.problem("011", ("sizes",), "no size 'default'", "a size for all machines", "Add `default:`.")
+    for key in ("project", "pool"):
+        if data.get("incus", {}).get(key) == "default":
+            document.problem(
+                "026",
+                ("incus", key),
+                f"the {key} 'default', which others use as well",
+                f"a {key} of this environment's own",
+                f"Name another {key}: what is in it is made and removed with the environment.",
+            )
     centre = {machine.id: machine for machine in sources.catalogue.machines_at("centre") if machine.roles}
+    for name in centre:
+        if not data["members"].get(name):
+            document.problem(
+                "027",
+                ("members", name),
+                f"no member of '{name}'",
+                f"at least 1 of each of {', '.join(centre)}",
+                f"Write `{name}: 1`; without it the others lack a way, names, time or packages.",
+            )
     for name, number in data["members"].items():
         if name not in centre:
             document.problem(

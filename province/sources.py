@@ -53,7 +53,9 @@ def load_sources(register: Path) -> Sources:
                 remedy="Correct the path, or make a register with `province new`.",
             ),
         ))  # fmt: skip
-    catalogue = load_catalogue(_here_or_ours(root, "inventories/catalogue"), called)
+    catalogue = load_catalogue(
+        _here_or_ours(root, "inventories/catalogue"), called, roles_in(_here_or_ours(root, "roles"))
+    )
     apps = check_apps(
         _here_or_ours(root, "apps"), _here_or_ours(root, "docs/reference/app.schema.json"), catalogue, called
     )
@@ -68,6 +70,11 @@ def tree_of(register: Path) -> Path:
     if register.parent.name == "registers" and register.parents[1].name == "inventories":
         return register.parents[2]
     return REPOSITORY
+
+
+def roles_in(folder: Path) -> frozenset[str]:
+    """Names of the roles of a folder: those that say what they are."""
+    return frozenset(path.parents[1].name for path in folder.glob("*/meta/main.yml"))
 
 
 def _here_or_ours(root: Path, path: str) -> Path:

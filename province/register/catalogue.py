@@ -312,7 +312,7 @@ _SHAPES: dict[str, Shape] = {
                 ),
                 "machines by id",
             ),
-            "base_roles": Field(ListOf(item=WORD, unique=True), "roles of every machine of ours"),
+            "base_roles": Field(ListOf(item=WORD, minimum=1, unique=True), "roles of every machine of ours"),
         },
     ),
     "services.yml": Record(
@@ -411,8 +411,8 @@ _SHAPES: dict[str, Shape] = {
 FILES = tuple(_SHAPES)
 
 
-def load_catalogue(directory: Path, called: Callable[[Path], str]) -> Catalogue:
-    """Read and check a catalogue. `called` names a file in messages.
+def load_catalogue(directory: Path, called: Callable[[Path], str], roles: frozenset[str]) -> Catalogue:
+    """Read and check a catalogue. `called` names a file in messages, `roles` are all there are.
 
     Raises ProblemsFoundError with every problem of every file (CAT-nnn).
     """
@@ -425,6 +425,7 @@ def load_catalogue(directory: Path, called: Callable[[Path], str]) -> Catalogue:
     _stop_on(documents)
     catalogue = _build({name: document.data for name, document in documents.items()})
     _cross_check(catalogue, documents)
+    _check_roles(catalogue, documents["machines.yml"], roles)
     _stop_on(documents)
     return catalogue
 
@@ -713,6 +714,22 @@ def _check_machines(catalogue: Catalogue, document: Document) -> None:
             document.problem(
                 "020", ("machines", machine.id), "a router without 'asn'", "an AS number", "Add `asn:`."
             )
+
+
+def _check_roles(catalogue: Catalogue, document: Document, roles: frozenset[str]) -> None:
+    """A role that is not there would only be missed once machines stand."""
+    given: list[tuple[Path_, tuple[str, ...]]] = [(("base_roles",), catalogue.base_roles)]
+    given += [(("machines", m.id, "roles"), m.roles) for m in catalogue.machines.values()]
+    for path, names in given:
+        for number, name in enumerate(names):
+            if name not in roles:
+                document.problem(
+                    "020",
+                    (*path, number),
+                    f"the unknown role '{name}'",
+                    "one of " + ", ".join(sorted(roles)),
+                    near(name, sorted(roles)) + "Correct the name, or write the role in roles/.",
+                )
 
 
 def _check_places(catalogue: Catalogue, document: Document) -> None:

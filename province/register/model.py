@@ -368,6 +368,7 @@ class _Checks:
                     "Choose another.",
                 )
         self._unique("code", "021", "an official code belongs to one unit")
+        self._unique("org_code", "021", "a code of the exchange of documents belongs to one unit")
         self._kinds()
         self._indexes()
         self._parents()

@@ -16,6 +16,7 @@ from jsonschema.exceptions import best_match
 from province.apps import check_apps
 from province.problems import Problem, ProblemsFoundError
 from province.register.catalogue import load_catalogue
+from province.sources import roles_in
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = json.loads((ROOT / "docs/reference/app.schema.json").read_text(encoding="utf-8"))
@@ -130,14 +131,14 @@ def refused(tmp_path: Path, change: Callable[[Record], None]) -> list[Problem]:
     (tmp_path / "start").mkdir()
     text = yaml.safe_dump(record, allow_unicode=True)
     (tmp_path / "start/app.yml").write_text(text, encoding="utf-8")
-    catalogue = load_catalogue(ROOT / "inventories/catalogue", str)
+    catalogue = load_catalogue(ROOT / "inventories/catalogue", str, roles_in(ROOT / "roles"))
     with pytest.raises(ProblemsFoundError) as caught:
         check_apps(tmp_path, ROOT / "docs/reference/app.schema.json", catalogue, lambda path: path.name)
     return list(caught.value.problems)
 
 
 def test_the_reader_takes_the_applications_as_they_are() -> None:
-    catalogue = load_catalogue(ROOT / "inventories/catalogue", str)
+    catalogue = load_catalogue(ROOT / "inventories/catalogue", str, roles_in(ROOT / "roles"))
     apps = check_apps(ROOT / "apps", ROOT / "docs/reference/app.schema.json", catalogue, str)
     assert [app.id for app in apps] == [path.parent.name for path in RECORDS]
 

@@ -14,7 +14,7 @@ from province.plan.model import Plan
 from province.register.catalogue import load_catalogue
 from province.register.model import STATES as UNIT_STATES
 from province.render.start import render, service_groups
-from province.sources import load_sources
+from province.sources import load_sources, roles_in
 from tests.support.small_province import CLOSED, KINDS, NORTH, PROVINCE, SOUTH, plan, service, unit
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -159,9 +159,10 @@ def test_every_state_of_a_unit_is_put_into_words() -> None:
 
 def test_every_word_is_for_a_service_of_the_catalogue_or_for_one_to_come() -> None:
     """A misspelt id would show an existing service as one in preparation, for ever."""
-    known = {service.id for service in load_catalogue(ROOT / "inventories/catalogue", str).services} | {
-        APP["id"]
-    }
+    known = {
+        service.id
+        for service in load_catalogue(ROOT / "inventories/catalogue", str, roles_in(ROOT / "roles")).services
+    } | {APP["id"]}
     spoken = {words["service"] for words in WORDS["services"]}
     assert {"dns", "ntp", "packages"} <= spoken & known
 

@@ -111,6 +111,9 @@ CASES: dict[str, Case] = {
     "duplicate-id": Case(UNITS, text("id: xa-hai", "id: phuong-mot")),
     "duplicate-code": Case(UNITS, text('"99002"', '"99001"')),
     "duplicate-index": Case(UNITS, text("index: 2", "index: 1")),
+    "duplicate-org-code": Case(
+        UNITS, lambda raw: raw.replace(b"    links:", b"    org_code: H99.1\n    links:", 2)
+    ),
     "unknown-kind": Case(UNITS, text("kind: ward", "kind: wards")),
     "unknown-parent": Case(UNITS, text("parent: huyen-dong", "parent: huyen-dog")),
     "parent-of-itself": Case(UNITS, text("parent: huyen-dong", "parent: phuong-mot")),
@@ -177,6 +180,15 @@ CASES: dict[str, Case] = {
         f"{CATALOGUE}/services.yml", text("{pending: trust}", "{pending: trusted}")
     ),
     "catalogue-no-duty": Case(f"{CATALOGUE}/services.yml", text("tls: {pending: trust}", "tls: later")),
+    "catalogue-unknown-role": Case(
+        f"{CATALOGUE}/machines.yml", text("roles: [dns_resolver]", "roles: [dns_resolvers]")
+    ),
+    "catalogue-unknown-base-role": Case(
+        f"{CATALOGUE}/machines.yml", text("firewall, ntp]", "fire_wall, ntp]")
+    ),
+    "catalogue-no-base-role": Case(
+        f"{CATALOGUE}/machines.yml", lambda raw: raw[: raw.index(b"base_roles:")] + b"base_roles: []\n"
+    ),
     # What the catalogue allows and no address can follow from.
     "plan-no-way": Case(f"{CATALOGUE}/machines.yml", text("forwards: [trans, tun]", "forwards: [trans]")),
     "plan-nobody": Case(
@@ -208,6 +220,15 @@ CASES: dict[str, Case] = {
     "environment-closed-unit": Case(
         UNITS, text("wave: 2\n    state: planned", "wave: 2\n    state: closed"), True
     ),
+    "environment-project-of-others": Case(LAB, text("project: province-lab", "project: default")),
+    "environment-pool-of-others": Case(LAB, text("pool: province-lab", "pool: default")),
+    "environment-no-member": Case(LAB, text("hub: 1", "hub: 0")),
+    "environment-no-members": Case(
+        LAB, text("{edge: 1, hub: 1, ns: 1, resolver: 1, mirror: 1, app: 1}", "{}")
+    ),
+    "environment-too-much-memory": Case(LAB, text("256MiB", "1025GiB")),
+    "environment-far-too-much-memory": Case(LAB, text("256MiB", "1048577MiB")),
+    "environment-malformed-memory": Case(LAB, text("256MiB", "256 MB")),
     "environment-unknown-field": Case(LAB, text("workstations:", "workstation:")),
 }
 
@@ -296,7 +317,7 @@ def test_every_code_of_the_readers_is_pinned_by_a_case() -> None:
             r'"(0\d\d)"', (ROOT / f"province/register/{file}.py").read_text(encoding="utf-8")
         )
     }
-    wanted |= {f"ENV-{number:03}" for number in range(20, 26)}
+    wanted |= {f"ENV-{number:03}" for number in range(20, 28)}
     wanted |= {f"PLN-00{number}" for number in range(1, 5)}
     wanted |= {f"APP-{number:03}" for number in (20, 21, 23, 24, 25)}
     assert sorted(wanted - shown) == []
