@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
+import re
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -19,6 +22,7 @@ from typing import Any
 import yaml
 
 from province.problems import Problem, ProblemsFoundError
+from province.register.document import shown
 
 BODIES = Path(__file__).with_name("bodies.yml")
 KINDS = {"xã": "commune", "phường": "ward", "đặc khu": "special_zone"}
@@ -68,10 +72,7 @@ def new_register(code: int) -> dict[str, str]:
 
     found = [p for p in Province.iter_all() if int(p.code) == code]
     if not found:
-        known = ", ".join(
-            f"{int(p.code):02d} {p.name}" for p in sorted(Province.iter_all(), key=lambda p: int(p.code))
-        )
-        raise _stop("001", str(code), "the code of a province", f"Take one of: {known}.")
+        raise _unknown(str(code))
     province = found[0]
     wards = sorted((w for w in Ward.iter_all() if int(w.province_code) == code), key=lambda w: int(w.code))
     official = f"{code:02d}"
@@ -87,6 +88,15 @@ def new_register(code: int) -> dict[str, str]:
         units = list(_bodies(group, record, official, _lower(full), communes))
         files[f"units/{FILES[group][0]}.yml"] = _file(FILES[group][1], units)
     return files
+
+
+def _unknown(code: str) -> ProblemsFoundError:
+    from vietnam_provinces import Province
+
+    known = ", ".join(
+        f"{int(p.code):02d} {p.name}" for p in sorted(Province.iter_all(), key=lambda p: int(p.code))
+    )
+    return _stop("001", code, "the code of a province", f"Take one of: {known}.")
 
 
 def _communes(wards: Iterable[Any]) -> Iterator[dict[str, Any]]:
@@ -236,28 +246,44 @@ def _stop(code: str, found: str, wanted: str, remedy: str) -> ProblemsFoundError
 def write_register(code: int, out: Path) -> list[Path]:
     """Write a register into a folder that does not exist or is empty; the paths written.
 
-    Raises ProblemsFoundError (NEW-002) when something is there: a register is edited by people.
+    All of it is there or nothing: it is written beside the folder and then given its name. Raises
+    ProblemsFoundError: NEW-002 when something is there, as a register is edited by people; NEW-003 when
+    it cannot be written.
     """
     files = new_register(code)
     try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        place = out.resolve()
+        if place.exists() and (not place.is_dir() or any(place.iterdir())):
             raise _stop(
                 "002", f"something in {out}", "a folder that is empty or not there", "Choose another folder."
             )
-        written = []
-        for name, text in files.items():
-            path = out / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8", newline="\n")
-            written.append(path)
-    except OSError as error:
+        if place == Path.cwd():
+            raise _stop(
+                "002",
+                f"{out}, where the command runs",
+                "a folder of the register's own",
+                "Name another folder.",
+            )
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # Hidden, and with no name of a register: whoever is stopped here leaves nothing that looks like one.
+        draft = place.with_name(f".{place.name}.{os.getpid()}.new")
+        draft.mkdir()
+        try:
+            for name, text in files.items():
+                (draft / name).parent.mkdir(exist_ok=True)
+                (draft / name).write_text(text, encoding="utf-8", newline="\n")
+            draft.rename(place)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        words = getattr(error, "strerror", None) or str(error)
         raise _stop(
             "003",
-            f"'{error.strerror}' at {error.filename}",
+            f"'{words}' at {getattr(error, 'filename', None) or out}",
             "a folder that can be written",
             "Choose another folder.",
         ) from None
-    return written
+    return [out / name for name in files]
 
 
 def add_commands(subparsers: Any) -> None:
@@ -265,12 +291,15 @@ def add_commands(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "new", help="write the register of a province from official lists", description=__doc__
     )
-    parser.add_argument("code", type=int, help="official code of the province, such as 11")
+    parser.add_argument("code", help="official code of the province, such as 11")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    for path in write_register(arguments.code, arguments.out):
+    # No affair of the parser's: its refusal would have neither a code nor a list of what there is.
+    if not re.fullmatch(r"[0-9]{1,3}", arguments.code):
+        raise _unknown(shown(arguments.code))
+    for path in write_register(int(arguments.code), arguments.out):
         sys.stdout.write(f"{path}\n")
     return 0

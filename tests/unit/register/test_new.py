@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import signal
+import subprocess
+import sys
 import unicodedata
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from vietnam_provinces import Province, Ward
@@ -98,4 +104,97 @@ def test_what_people_have_edited_is_never_written_over(
     assert [path.name for path in tmp_path.iterdir()] == ["mine.yml"]
     assert main(["new", "11", "--out", str(tmp_path / "mine.yml")]) == 1
     assert main(["new", "11", "--out", str(tmp_path / "mine.yml" / "x")]) == 1
+    assert capsys.readouterr().err.startswith("NEW-00")
+
+
+@pytest.mark.parametrize(
+    "code", ["eleven", "x", "", "1x", "11.0", "-1", "+11", "0x0b", "\u0661\u0661", "1" * 5000]
+)
+def test_what_is_no_code_is_a_problem_as_any_other(
+    code: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["new", code, "--out", str(tmp_path / "out")]) == 1
+    heard = capsys.readouterr()
+    assert heard.out == ""
+    assert re.fullmatch(
+        r"NEW-001 province new: found '.*'; wanted .+ Take one of: .*11 Điện Biên.*\n", heard.err
+    )
+    assert len(heard.err) < 2000
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_code_may_have_a_leading_zero(tmp_path: Path) -> None:
+    assert main(["new", "01", "--out", str(tmp_path / "out")]) == 0
+
+
+def test_a_full_disk_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = Path.write_text, []
+
+    def full(path: Path, *words: Any, **how: Any) -> int:
+        written.append(path)
+        if len(written) > 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return write(path, *words, **how)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert main(["new", "11", "--out", str(tmp_path / "out")]) == 1
+    assert len(written) == 3
+    assert capsys.readouterr().err.startswith("NEW-003 province new: found 'No space left on device'")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["no folder", "an empty folder"])
+def test_whoever_is_killed_half_way_leaves_no_register(tmp_path: Path, made: bool) -> None:
+    """Killed before the last file: what is there has neither the register's name nor its files."""
+    out = tmp_path / "out"
+    if made:
+        out.mkdir()
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from province.cli import main\n"
+        "write = Path.write_text\n"
+        "def kill(path, *words, **how):\n"
+        "    if path.name == 'schools.yml': os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return write(path, *words, **how)\n"
+        "Path.write_text = kill\n"
+        "main(['new', '11', '--out', sys.argv[1]])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(out)], cwd=ROOT, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    left = [path for path in tmp_path.iterdir() if path != out]
+    assert [path.name.startswith(".out.") for path in left] == [True], "it was killed while it wrote"
+    assert out.exists() == made
+    assert not made or list(out.iterdir()) == []
+    # And the next one is not in its way.
+    assert main(["new", "11", "--out", str(out)]) == 0
+    assert main(["check", str(out)]) == 0
+
+
+def test_a_register_is_readable_as_any_other_file_and_may_take_the_place_of_an_empty_folder(
+    tmp_path: Path,
+) -> None:
+    out, plain = tmp_path / "out", tmp_path / "plain"
+    out.mkdir(mode=0o700)
+    plain.mkdir()
+    write_register(11, out)
+    assert out.stat().st_mode == plain.stat().st_mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "plain"]
+
+
+def test_the_folder_that_the_command_runs_in_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Renaming over it would leave the caller in a folder that is gone."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "11", "--out", "."]) == 1
+    assert capsys.readouterr().err.startswith("NEW-002 ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loop_of_links_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert main(["new", "11", "--out", str(tmp_path / "loop")]) == 1
     assert capsys.readouterr().err.startswith("NEW-00")
