@@ -62,7 +62,6 @@ def test_containers_are_healthy() -> None:
     assert {name: said.rc for name, said in checks.items()} == dict.fromkeys(containers, 0)
 
 
-@pytest.mark.requirement("tcvn-14423/5.5.2.1d-unused-services")
 def test_containers_are_published_on_loopback_only() -> None:
     """The gateway is the only way in: TLS, limits and logs will hang on it."""
     ports = {app["backend_port"] for app in environment.facts(APP)["published"]}

@@ -102,7 +102,9 @@ def _enabled_by(role: str) -> set[str]:
     }
 
 
-@pytest.mark.requirement("tcvn-14423/5.5.2.1d-unused-services", "tcvn-14423/5.5.2.1b-safe-protocols")
+@pytest.mark.requirement(
+    "tcvn-14423/5.5.2.1d-unused-services", "tcvn-14423/5.5.2.1b-safe-protocols", "tcvn-14423/5.13.2-ports"
+)
 @pytest.mark.parametrize("host", HOSTS)
 def test_listening_sockets_are_exactly_the_planned_services(host: str) -> None:
     """Whatever listens beyond this is a service that nobody declared; what is missing is an outage."""

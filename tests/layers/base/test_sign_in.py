@@ -55,7 +55,7 @@ def test_ssh_listens_on_the_management_interface_only(host: str) -> None:
     assert found == planned
 
 
-@pytest.mark.requirement("tcvn-14423/5.12.2.5-admin-addresses")
+@pytest.mark.requirement("tcvn-14423/5.13.2-admin-port")
 def test_management_answers_the_controller_on_ssh_and_nothing_else() -> None:
     """The controller itself may open SSH; a service must not be reached around its own firewall rules."""
     ports = sorted(
@@ -77,7 +77,7 @@ def test_management_answers_the_controller_on_ssh_and_nothing_else() -> None:
     assert opened == {str(question) for question in asked if question.port == 22}
 
 
-@pytest.mark.requirement("tcvn-14423/5.6.2.3-local-accounts")
+@pytest.mark.requirement("tcvn-14423/5.6.2.3-local-accounts", "tcvn-14423/5.12.2.4-console")
 @pytest.mark.parametrize("host", HOSTS)
 def test_nobody_but_root_signs_in_and_nobody_has_a_password(host: str) -> None:
     """Accounts of people come from the directory; a host itself has none, a staff PC one without password."""
@@ -89,7 +89,7 @@ def test_nobody_but_root_signs_in_and_nobody_has_a_password(host: str) -> None:
     assert state(host).sshd["allowusers"].split() == ["root"]
 
 
-@pytest.mark.requirement("tcvn-14423/5.5.2.2-idle-admin")
+@pytest.mark.requirement("tcvn-14423/5.5.2.2-idle-admin", "tcvn-14423/5.12.2.4-idle")
 @pytest.mark.parametrize("host", HOSTS)
 def test_an_idle_administrator_is_signed_out(host: str) -> None:
     """At most five minutes, by the SSH server and, at a console, by the shell."""

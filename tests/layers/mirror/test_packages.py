@@ -82,7 +82,6 @@ def test_no_other_host_reaches_anything_outside(host: str) -> None:
     assert rise.packets >= len(sent)
 
 
-@pytest.mark.requirement("tcvn-14423/5.12.2.4-in-and-out")
 def test_the_uplink_serves_the_mirror_alone() -> None:
     """Nobody else has an interface in the uplink's segment, and the mirror does not forward into it."""
     uplinks = {
