@@ -36,7 +36,8 @@ COMMANDS = {
     "apt_uris": "apt-get update --print-uris | cut -d\\' -f2 | sort -u",
     "forwarding": "sysctl -n net.ipv4.conf.all.forwarding net.ipv6.conf.all.forwarding",
     "resolv": "cat /etc/resolv.conf",
-    "keys": "find /etc/ssh /etc/wireguard /etc/province -type f \\( -name '*_key' -o -name '*.key' \\) "
+    "keys": "find /etc/ssh /etc/wireguard -type f "
+    "\\( -name '*_key' -o -name '*.key' -o -path '/etc/wireguard/*.conf' \\) "
     "-printf '%m %u %p\\n' 2>/dev/null || true",
 }
 

@@ -109,4 +109,13 @@ def test_private_keys_are_for_root_alone(host: str) -> None:
     """Every private key on the host, SSH and tunnels."""
     found = [line.split(" ", 2) for line in state(host).said["keys"].checked().splitlines()]
     assert any(path.startswith("/etc/ssh/") for _mode, _user, path in found), "no SSH host key at all"
+    for tunnel in environment.facts(host)["wireguard"]:
+        assert f"/etc/wireguard/{tunnel['name']}.conf" in {path for _mode, _user, path in found}
     assert [entry for entry in found if entry[0] != "600" or entry[1] != "root"] == []
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_only_a_staff_pc_lets_connections_come_out_of_it(host: str) -> None:
+    """A sign-in is no way around the ruleset; the staff's PC shows the engineer what the staff sees."""
+    workstation = host in environment.in_group("workstation")
+    assert state(host).sshd["allowtcpforwarding"] == ("local" if workstation else "no")
