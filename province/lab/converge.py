@@ -79,6 +79,7 @@ def converge(
                 **programs_first(),
                 "PROVINCE_RECAP": str(recap),
                 "PROVINCE_LOG": str(progress.log_path or Path(folder) / "log"),
+                "PROVINCE_LOG_SCREEN": "no",  # what it prints comes to the log by the stream
                 "PROVINCE_TIMINGS": str(cache_dir() / f"timings-{environment}.json"),
                 "ANSIBLE_NOCOLOR": "1",
                 "PYTHONUNBUFFERED": "1",
