@@ -50,13 +50,14 @@ def engine_root() -> Path | None:
 def ensure_engine(progress: Progress, running: Running) -> Path:
     """Return the engine's folder, building the engine first where there is none."""
     there = engine_root()
+    work = cache_dir() / "go"
     if there is not None:
+        shutil.rmtree(work, ignore_errors=True)  # of a run that was killed after its last step
         running.done(f"{pinned_version()} is there")
         return there
     version = pinned_version()
     root = _built(version)
     binary = root / "bin" / "pulumi"
-    work = cache_dir() / "go"
     unfinished = binary.with_name("pulumi.unfinished")
     binary.parent.mkdir(parents=True, exist_ok=True)
     running.now(f"compile {version}")

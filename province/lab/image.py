@@ -102,7 +102,9 @@ def _build(work: Path, progress: Progress) -> None:
     sources = apt.machine_sources()
     codename = _codename()
     main, security = apt.mirror(sources, codename), apt.security_mirror(sources, codename)
-    argv = ["mmdebstrap", "--variant=minbase", "--mode=root", "--format=tar"]
+    # It mounts /proc, /sys and /dev/shm of this machine below its tree, and a kill gives it no time to take
+    # them out again: in a mount namespace of its own they go with it, and are never in the way of a removal.
+    argv = ["unshare", "--mount", "mmdebstrap", "--variant=minbase", "--mode=root", "--format=tar"]
     argv += [f"--include={','.join(packages())}"]
     argv += [f"--dpkgopt={option}" for option in _DPKG_OPTIONS]
     # Only while the image is made: nothing to keep when the machine dies under it.

@@ -8,7 +8,6 @@ assumed: under version 1 no container of Debian 13 boots).
 from __future__ import annotations
 
 import grp
-import json
 import os
 import subprocess
 import time
@@ -22,8 +21,10 @@ from province.run.failure import fail
 from province.run.lock import RUN_VARIABLE
 from province.run.progress import Progress, Running
 
-RECORD = Path("/run/province/incusd.json")
 LOG = Path("/var/log/incus/incusd-by-hand.log")
+# In the environment of a daemon that was started here: it cannot be lost as a file can, and whoever is
+# killed right after the start leaves it as well.
+MARK = "PROVINCE_INCUSD"
 _ANSWERS_WITHIN = 60.0  # seconds from the start; a first start makes its database
 _ENDS_WITHIN = 60.0
 _UNIFIED = 'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$0" "$@"'
@@ -57,14 +58,11 @@ def ensure(progress: Progress, running: Running) -> None:
     if answers():
         running.done("runs already")
         return
-    silent = _daemons()
-    if silent:
-        raise fail(
-            tried="ask the Incus daemon",
-            where=f"process {silent[0]}",
-            came_back="it runs, and does not answer on its socket",
-            next_command=f"look at its log, end it (kill {silent[0]}), then: make up",
-        )
+    silent = daemons()
+    if silent:  # a run that was killed may have started it a moment ago
+        _await_answer(running, silent[0])
+        running.done("was starting")
+        return
     if Path("/run/systemd/system").is_dir():
         running.now("systemctl start incus")
         must_run(
@@ -81,12 +79,14 @@ def ensure(progress: Progress, running: Running) -> None:
 
 def started_by_us() -> Started | None:
     """Return the daemon that was started by hand here and still runs, None otherwise."""
-    try:
-        content = json.loads(RECORD.read_text(encoding="utf-8"))
-        record = Started(pid=int(content["pid"]), ticks=int(content["ticks"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return record if _ticks(record.pid) == record.ticks else None
+    for pid in daemons():
+        try:
+            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        except OSError:  # gone meanwhile
+            continue
+        if f"{MARK}=started".encode() in variables:
+            return Started(pid=pid, ticks=_ticks(pid))
+    return None
 
 
 def stop(started: Started, progress: Progress) -> None:
@@ -111,9 +111,6 @@ def stop(started: Started, progress: Progress) -> None:
         path = f"/var/lib/incus/{name}"
         if f" {path} " in mounted:
             must_run(["umount", path], progress, next_command=f"umount -l {path}, then: make down")
-    RECORD.unlink(missing_ok=True)
-    if RECORD.parent.is_dir() and not any(RECORD.parent.iterdir()):
-        RECORD.parent.rmdir()
 
 
 def cgroup_unified(mounts: str) -> bool:
@@ -144,11 +141,11 @@ def _start_by_hand(progress: Progress) -> None:
         argv = ["unshare", "--mount", "sh", "-c", _UNIFIED, *argv]
     progress.log("$ " + " ".join(argv))
     LOG.parent.mkdir(parents=True, exist_ok=True)
-    RECORD.parent.mkdir(parents=True, exist_ok=True)
     # It outlives this run: a session of its own, and not marked as part of the run.
     environment = {key: value for key, value in os.environ.items() if key != RUN_VARIABLE}
+    environment[MARK] = "started"
     with LOG.open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - argv is ours
+        subprocess.Popen(  # noqa: S603 - argv is ours
             argv,
             cwd="/",
             env=environment,
@@ -157,25 +154,26 @@ def _start_by_hand(progress: Progress) -> None:
             stderr=log,
             start_new_session=True,
         )
-    RECORD.write_text(json.dumps({"pid": process.pid, "ticks": _ticks(process.pid)}), encoding="utf-8")
 
 
-def _await_answer(running: Running) -> None:
+def _await_answer(running: Running, pid: int = 0) -> None:
+    """Wait for a daemon that was started; `pid` is known of one that somebody else started."""
     deadline = time.monotonic() + _ANSWERS_WITHIN
     while not answers():
         if time.monotonic() > deadline:
             tail = LOG.read_text(encoding="utf-8", errors="replace") if LOG.is_file() else ""
             raise fail(
-                tried="start the Incus daemon",
-                where="this machine",
+                tried="ask the Incus daemon" if pid else "start the Incus daemon",
+                where=f"process {pid}" if pid else "this machine",
                 came_back=f"{tail}\nno answer on its socket within {_ANSWERS_WITHIN:.0f} s",
-                next_command=f"read {LOG} (or journalctl -u incus), then: make up",
+                next_command=f"read {LOG} (or journalctl -u incus), "
+                + (f"end it (kill {pid}), then: make up" if pid else "then: make up"),
             )
         running.now("wait for its answer")
         time.sleep(0.3)
 
 
-def _daemons() -> list[int]:
+def daemons() -> list[int]:
     """Return the processes that are an Incus daemon; containers' monitors, forks of it, are none."""
     found = []
     for process in Path("/proc").iterdir():

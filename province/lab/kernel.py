@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+
+from province.ledger import write_atomically
 
 SYSCTL = Path("/proc/sys")
 RECORD = Path("/run/province/kernel.json")
@@ -33,8 +36,7 @@ def raise_limits(sysctl: Path = SYSCTL, record: Path = RECORD) -> list[str]:
             before.setdefault(name, now)
             raised.append(name)
     if raised:
-        record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps(before), encoding="utf-8")
+        write_atomically(record, json.dumps(before).encode(), 0o644)
         for name in raised:
             (sysctl / name).write_text(f"{WANTED[name]}\n", encoding="ascii")
     return raised
@@ -49,6 +51,8 @@ def put_back(sysctl: Path = SYSCTL, record: Path = RECORD) -> list[str]:
             path.write_text(f"{value}\n", encoding="ascii")
             restored.append(name)
     record.unlink(missing_ok=True)
+    with suppress(OSError):  # not there, or somebody else's things are in it
+        record.parent.rmdir()
     return restored
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from netaddr import IPNetwork
 
 from province.lab import apt
+from province.ledger import write_atomically
 from province.run.command import must_run, run_program
 from province.run.failure import Failure, RunFailedError, fail
 from province.run.progress import Progress, Running
@@ -144,19 +145,32 @@ def missing_packages(needs: Sequence[Need] = NEEDS) -> list[str]:
 
 
 def install_packages(progress: Progress, running: Running) -> None:
-    """Install what is missing, and write down every package that came with it."""
+    """Install what is missing, and write down every package that came with it.
+
+    A run that was killed meanwhile leaves dpkg half way, also with packages whose programs are there:
+    what was installed before it is on record until all is well, and tells that there is something to mend.
+    """
     wanted = missing_packages()
-    if not wanted:
+    before = _begun()
+    if not wanted and before is None:
         running.done("all there")
         return
-    running.now(f"install {', '.join(wanted)}")
     quiet = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     hint = "are the machine's package sources right (apt-get update)? Then: make up"
-    before = installed()
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    if before is None:
+        before = installed()
+        write_atomically(_begun_record(), "\n".join(sorted(before)).encode(), 0o644)
+    else:
+        running.now("go on where a killed run left the package manager")
+        # What this alone cannot bring to an end, `--fix-broken` below can.
+        run_program(["dpkg", "--configure", "-a"], progress, environment=quiet)
+    running.now(f"install {', '.join(wanted)}")
     must_run(["apt-get", "-q", "update"], progress, environment=quiet, next_command=hint)
     if not _has_candidate(wanted, progress):
         _add_backports(progress, hint)
-    run = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends", "install"]
+    run = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends"]
+    run += ["--fix-broken", "install"]
     ended = run_program([*run, *wanted], progress, environment=quiet)
     _remember(installed() - before)
     if ended.code != 0:
@@ -168,7 +182,8 @@ def install_packages(progress: Progress, running: Running) -> None:
                 next_command=hint,
             )
         )
-    running.done(f"installed {', '.join(wanted)}")
+    _begun_record().unlink(missing_ok=True)
+    running.done(f"installed {', '.join(wanted)}" if wanted else "mended")
 
 
 def installed() -> set[str]:
@@ -193,16 +208,26 @@ def installed_by_us() -> list[str]:
 def _remember(names: Iterable[str]) -> None:
     record = _record()
     known = set(record.read_text(encoding="utf-8").split()) if record.is_file() else set()
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text("".join(f"{name}\n" for name in sorted(known | set(names))), encoding="utf-8")
+    write_atomically(record, "".join(f"{name}\n" for name in sorted(known | set(names))).encode(), 0o644)
 
 
 def _record() -> Path:
     return cache_dir() / "installed-packages"
 
 
+def _begun_record() -> Path:
+    return cache_dir() / "packages-before"
+
+
+def _begun() -> set[str] | None:
+    """Return what was installed before an installation that never came to its end, None without one."""
+    record = _begun_record()
+    return set(record.read_text(encoding="utf-8").split()) if record.is_file() else None
+
+
 def _has_candidate(names: Sequence[str], progress: Progress) -> bool:
-    ended = run_program(["apt-get", "-q", "-s", "--no-install-recommends", "install", *names], progress)
+    simulate = ["apt-get", "-q", "-s", "--no-install-recommends", "--fix-broken", "install"]
+    ended = run_program([*simulate, *names], progress)
     return ended.code == 0
 
 
@@ -212,11 +237,11 @@ def _add_backports(progress: Progress, hint: str) -> None:
     if codename != "bookworm":
         return
     address = apt.mirror(apt.machine_sources(), codename)
-    BACKPORTS_LIST.write_text(
+    text = (
         f"# Added by the lab of the data-integration centre, for Incus.\n"
-        f"deb {address} {codename}-backports main\n",
-        encoding="utf-8",
+        f"deb {address} {codename}-backports main\n"
     )
+    write_atomically(BACKPORTS_LIST, text.encode(), 0o644)  # half a line would stop every apt-get
     must_run(["apt-get", "-q", "update"], progress, next_command=hint)
 
 
