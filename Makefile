@@ -3,6 +3,7 @@
 #   ENV=…     the environment, a folder of inventories/ (default: lab)
 #   LAYER=… LIMIT=…   one layer, some hosts (converge; verify knows LAYER)
 #   SCOPE=all|changed  which tests
+#   KILLS=… SEED=… ONLY=…  how many killed runs, which, which drills
 #   PYTHON=…  the Python that .venv is made with (3.11 or 3.13)
 
 MAKEFLAGS += --no-print-directory
@@ -12,6 +13,9 @@ ENV ?= lab
 LAYER ?=
 LIMIT ?=
 SCOPE ?= all
+KILLS ?= 3
+SEED ?=
+ONLY ?=
 PYTHON ?= /usr/bin/python3
 
 province := .venv/bin/province
@@ -57,6 +61,10 @@ status: env ## What runs where, and how to reach it
 .PHONY: down
 down: env ## Take the environment away, and only it; list the packages that `up` installed
 	@$(province) down $(ENV)
+
+.PHONY: drill
+drill: env ## Kill runs, lose the state, end the daemon: the lab heals, neighbours stay (KILLS=, SEED=, ONLY=)
+	@$(province) drill $(ENV) --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 .PHONY: env
 env: ## The Python environment in .venv, hashes enforced; needs no root

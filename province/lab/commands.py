@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import secrets
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ _ENVIRONMENT = "environment, a folder of inventories/"
 
 
 def add_commands(subparsers: Subparsers) -> None:
-    """Add up, down, converge, verify, test, status, engine and image."""
+    """Add up, down, converge, verify, test, drill, status, engine and image."""
     up = subparsers.add_parser("up", help="build an environment, or bring it back to its plan")
     up.add_argument("environment", help=_ENVIRONMENT)
     up.set_defaults(run=_up)
@@ -43,6 +44,13 @@ def add_commands(subparsers: Subparsers) -> None:
     )
     test.add_argument("--no-machine", action="store_true", help="leave out what asks the living lab")
     test.set_defaults(run=_test)
+
+    drill = subparsers.add_parser("drill", help="kill runs, lose the state, and see that the lab heals")
+    drill.add_argument("environment", help=_ENVIRONMENT)
+    drill.add_argument("--kills", type=int, default=3, help="how many runs are killed")
+    drill.add_argument("--seed", type=int, default=None, help="which kills (default: others each time)")
+    drill.add_argument("--only", default="", help="drills whose name has this, as in pytest -k")
+    drill.set_defaults(run=_drill)
 
     status = subparsers.add_parser("status", help="what runs where, and how to reach it")
     status.add_argument("environment", help=_ENVIRONMENT)
@@ -102,6 +110,15 @@ def _test(arguments: argparse.Namespace) -> int:
     from province.lab.suite import test
 
     return test(arguments.environment, scope=arguments.scope, machine=not arguments.no_machine)
+
+
+def _drill(arguments: argparse.Namespace) -> int:
+    from province.lab.places import environment_file
+    from province.lab.suite import drill
+
+    environment_file(arguments.environment)
+    seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
+    return drill(arguments.environment, kills=arguments.kills, seed=seed, only=arguments.only)
 
 
 def _status(arguments: argparse.Namespace) -> int:

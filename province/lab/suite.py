@@ -101,6 +101,30 @@ def verify(environment: str, layer: str) -> int:
     return status or (1 if verdict.failed else 0)
 
 
+def drill(environment: str, *, kills: int, seed: int, only: str = "") -> int:
+    """Take the lab away in every way that is known and build it again; returns the exit status.
+
+    `kills` runs are killed, at moments that `seed` draws; `only` is a pytest expression for names.
+    """
+    verdict = Verdict()
+    chosen = ("-k", only) if only else ()
+    check = _tests(
+        "drills", "drills", "tests/drills", f"--drill-kills={kills}", f"--drill-seed={seed}", *chosen
+    )
+    again = f"make drill KILLS={kills} SEED={seed}" + (f" ONLY={only}" if only else "")
+    sys.stdout.write(f"The same again: {again}\n")
+    status = run_session(
+        again,
+        lambda progress: _run([check], progress, environment, verdict),
+        state=PROGRAMS.parent / "run",  # drills remove the state of the lab
+        lock=False,
+    )
+    for sentence in verdict.failures or []:
+        sys.stdout.write(f"FAILED {sentence}\n")
+    sys.stdout.write(f"{verdict.passed} passed, {verdict.failed} failed\n")
+    return status or (1 if verdict.failed else 0)
+
+
 def _living(environment: str, scope: str, command: str, place: Path, verdict: Verdict) -> int:
     names: Sequence[str] = (ALL,)
     if scope == "changed":

@@ -24,6 +24,7 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/unit/*", ()),
     ("tests/components/*", ()),
     ("tests/repo/*", ()),
+    ("tests/drills/*", ()),
     ("inventories/controls/*", ()),
     ("tests/layers/base/*", ("base",)),
     ("tests/layers/network/*", ("network",)),

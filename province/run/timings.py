@@ -44,6 +44,7 @@ SHIPPED: Mapping[str, float] = {
     "layers": 90,
     "flows": 60,
     "browser": 40,
+    "drills": 900,
 }
 _UNKNOWN = 10.0
 _WEIGHT_OF_LAST = 0.7
