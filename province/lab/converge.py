@@ -79,14 +79,15 @@ def converge(
                 **programs_first(),
                 "PROVINCE_RECAP": str(recap),
                 "PROVINCE_LOG": str(progress.log_path or Path(folder) / "log"),
-                "PROVINCE_LOG_SCREEN": "no",  # what it prints comes to the log by the stream
                 "PROVINCE_TIMINGS": str(cache_dir() / f"timings-{environment}.json"),
                 "ANSIBLE_NOCOLOR": "1",
                 "PYTHONUNBUFFERED": "1",
             },
             on_line=lambda line: running.now(_shown(line)),
             terminal=progress.terminal,
+            logged=False,  # its callback does, in order with what the screen does not show
         )
+        _log_rest(ended, progress)
         said = _recap(recap)
     if ended.code != 0:
         raise _failure(ended, said, progress, environment)
@@ -98,6 +99,15 @@ def converge(
     )
     running.done(str(result))
     return result
+
+
+def _log_rest(ended: Ended, progress: Progress) -> None:
+    """Log what was printed, and not by the callback: warnings of Ansible, a crash before it began."""
+    path = progress.log_path
+    known = set(path.read_text(encoding="utf-8", errors="replace").splitlines()) if path else set()
+    for line in ended.tail.splitlines():
+        if line.strip() and line not in known:
+            progress.log(line)
 
 
 def _shown(line: str) -> str:

@@ -43,9 +43,11 @@ def run_program(
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
     terminal: bool = False,
+    logged: bool = True,
 ) -> Ended:
     """Run a program to its end; `environment` is added to ours. Standard input is empty.
 
+    `logged` False: it writes to our log itself, so that its output is kept for a failure only.
     `terminal` gives it a terminal to write to, for programs that show there what they are at:
     `on_line` then gets the lines that they rewrite as well. Whatever interrupts us (Ctrl-C, a failure
     of `on_line`) ends the program first.
@@ -70,7 +72,8 @@ def run_program(
     try:
         for line, stays in _lines(ours, live=terminal):
             if stays:
-                progress.log(line)
+                if logged:
+                    progress.log(line)
                 tail.append(line)
             if on_line is not None and line.strip():
                 on_line(line)

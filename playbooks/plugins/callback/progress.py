@@ -33,11 +33,6 @@ options:
     description: File that the full log is appended to.
     type: path
     env: [{name: PROVINCE_LOG}]
-  log_screen:
-    description: Whether the log gets what the screen gets as well; not where the caller logs that itself.
-    type: bool
-    default: true
-    env: [{name: PROVINCE_LOG_SCREEN}]
   recap:
     description: JSON file for programs (changed, failed, unreachable, ok, hosts, failures, seconds).
     type: path
@@ -244,8 +239,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # ansible-core has no 
             sys.stdout.write("\r\x1b[K")
             sys.stdout.flush()
         self._display.display(text, stderr=error, color="red" if error else None)
-        if self.get_option("log_screen"):
-            self._write_log(text)
+        self._write_log(text)
 
     def _finish_task(self) -> None:
         """End the line of the task that ran."""

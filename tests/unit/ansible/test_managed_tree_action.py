@@ -222,15 +222,3 @@ def test_strings_of_the_inventory_are_never_templates(
     literal = "{{ '{{' }} 1 + 1 {{ '}}' }}"
     play({"files": [{"dest": "/a", "content": literal, **OWNER}]})
     assert (tmp_path / "target/a").read_text() == "{{ 1 + 1 }}"
-
-
-@pytest.mark.parametrize(("log_screen", "lines"), [("yes", 1), ("no", 0)])
-def test_the_screen_is_logged_unless_the_caller_does_so(
-    play: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, log_screen: str, lines: int
-) -> None:
-    """`make up` logs what its programs print: without this every line would be in the log twice."""
-    monkeypatch.setenv("PROVINCE_LOG_SCREEN", log_screen)
-    run = play({"files": [{"dest": "/a", "content": "b", **OWNER}]})
-    assert run.output.count("(changed=1)") == 1
-    assert run.log.count("(changed=1)") == lines
-    assert "changed: [here]" in run.log

@@ -94,14 +94,15 @@ def test_one_layer_and_some_hosts_are_handed_on(
 def test_what_the_playbook_prints_is_logged_once(
     progress: Progress, playbook: Playbook, tmp_path: Path
 ) -> None:
-    """By the stream; the callback, which writes to the same log, keeps to what is not on the screen."""
+    """By its callback, in order; what others print, by us."""
     playbook({"changed": 0, "hosts": {}}, 0)
     program = tmp_path / "ansible-playbook"
-    program.write_text(
-        program.read_text().replace("#!/bin/sh", '#!/bin/sh\necho "screen: $PROVINCE_LOG_SCREEN"')
-    )
+    speak = 'echo "[0:01] base" | tee -a "$PROVINCE_LOG"; echo "[WARNING]: of Ansible"'
+    program.write_text(program.read_text().replace("#!/bin/sh", f"#!/bin/sh\n{speak}"))
     run(progress)
-    assert (tmp_path / "run.log").read_text().count("screen: no") == 1
+    said = (tmp_path / "run.log").read_text()
+    assert said.count("[0:01] base") == 1
+    assert said.count("[WARNING]: of Ansible") == 1
 
 
 def test_every_layer_has_its_playbook_and_an_unknown_one_is_told_with_those_there_are() -> None:
