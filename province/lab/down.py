@@ -11,6 +11,7 @@ from province.incus import Endpoint, Incus
 from province.lab import incusd, kernel, machine, sweep
 from province.lab.engine import engine_root
 from province.lab.places import environment_file, reach_stack
+from province.lab.up import no_longer_complete
 from province.ledger import state_dir
 from province.problems import ProblemsFoundError
 from province.run.failure import fail
@@ -46,6 +47,7 @@ def work(environment: Environment, progress: Progress) -> int:
         Step("sweep", "left-overs"),
     ]
     progress.expect(steps)
+    no_longer_complete(environment.name)
     with progress.step("incus:there") as running:
         reachable = _reach(progress, running)
     if reachable:

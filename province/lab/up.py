@@ -69,11 +69,16 @@ def complete(name: str) -> bool:
     return environment.provider == "none" or _running(environment) >= {host.name for host in hosts}
 
 
+def no_longer_complete(name: str) -> None:
+    """Take back that an environment is whole, before anything of it is touched."""
+    _mark(name).unlink(missing_ok=True)
+
+
 def work(environment: Environment, plan: Plan, progress: Progress) -> int:
     """Do all steps of `up` under the environment's lock."""
     name = environment.name
     turn = "again" if _mark(name).exists() else "first"
-    _mark(name).unlink(missing_ok=True)
+    no_longer_complete(name)
     hosts = built_hosts(environment, plan)
     on_incus = environment.provider == "incus"
     on_this_machine = on_incus and environment.incus.endpoint.startswith("unix")
