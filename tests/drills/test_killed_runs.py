@@ -10,6 +10,7 @@ from pathlib import Path
 from province.lab.image import cached_image
 from province.lab.up import complete
 from tests.support import drills, environment
+from tests.support.eventually import eventually
 
 Make = Callable[[str], drills.Ran]
 TRIES = 4
@@ -37,7 +38,7 @@ def test_a_killed_up_is_healed_by_the_next(kill: drills.Kill, make: Make, tmp_pa
     depth = kill.depth
     for _ in range(TRIES):
         wound(kill.wound, dice, make)
-        if drills.killed_run("up", kill.step, depth, tmp_path / "killed"):
+        if drills.killed_up(kill.step, depth, tmp_path / "killed"):
             break
         depth /= 2  # this machine was quicker than ever: aim at an earlier moment
     else:
@@ -49,7 +50,13 @@ def test_a_killed_up_is_healed_by_the_next(kill: drills.Kill, make: Make, tmp_pa
 
 def test_a_killed_down_is_finished_by_the_next(make: Make, tmp_path: Path) -> None:
     assert drills.left(), "a lab stands, and the search for it finds nothing"
-    assert drills.killed_run("down", "machines and networks", 0.1, tmp_path / "killed")
+    whole = len(drills.objects())
+    started = drills.Run("down", tmp_path / "killed")
+    try:
+        eventually(lambda: len(drills.objects()) < whole, within=60, every=0.05)
+    finally:
+        started.kill()
+    assert drills.objects(), "it was over before it was killed"
     assert not complete(environment.name())
     make("down").well()
     assert drills.left() == []

@@ -155,14 +155,13 @@ def run(target: str, output: Path) -> Ran:
     return Run(target, output).ended()
 
 
-def killed_run(target: str, step: str, depth: float, output: Path) -> bool:
-    """Start a target and kill it there; False when it had ended before (then nothing was killed)."""
-    started = Run(target, output)
+def killed_up(step: str, depth: float, output: Path) -> bool:
+    """Start `make up` and kill it there; False when it had ended before (then nothing was killed)."""
+    started = Run("up", output)
     try:
         if not started.reached(step):
             return False
-        seconds = depth * timings().expected(STEPS[step][0] if step in STEPS else "destroy")
-        return started.lives_for(seconds)
+        return started.lives_for(depth * timings().expected(STEPS[step][0]))
     finally:
         started.kill()
 

@@ -24,7 +24,18 @@ NETWORK, CLOSE, BRIDGE, TABLE = "sb-net", "pvlx0", "sb-plain", "somebody"
 # RFC 2544: nobody's, and of no plan.
 ADDRESSES = {NETWORK: "198.18.254.1/28", CLOSE: "198.18.254.17/28"}
 # Counters, and lists of users that name the lab's objects as well.
-VOLATILE = {"used_by", "tentative", "counters", "handle", "packets", "bytes", "last_used_at", "usage", "memory", "cpu"}
+VOLATILE = {
+    "used_by",
+    "tentative",
+    "counters",
+    "handle",
+    "packets",
+    "bytes",
+    "last_used_at",
+    "usage",
+    "memory",
+    "cpu",
+}
 LIFETIMES = {"valid_life_time", "preferred_life_time", "stats64", "stats"}
 
 
@@ -64,7 +75,7 @@ def describe() -> dict[str, Any]:
     found["routes"] = [
         route
         for family in ("-4", "-6")
-        for route in _json("ip", "-j", family, "route", "show", "table", "all")
+        for route in _json("ip", "-j", family, "route", "show")
         if not str(route.get("dev", "")).startswith((f"{ours.prefix}-", "veth"))
     ]
     found["rules"] = [
@@ -80,6 +91,9 @@ def describe() -> dict[str, Any]:
         for path in INCUS_DIR.glob(kind)
         if ours.pool not in str(path) and ours.project not in str(path) and path.name[:4] != f"{ours.prefix}-"
     )
+    # A daemon that starts again lays down what is there in an order of its own.
+    for place in ("routes", "rules"):
+        found[place].sort(key=lambda item: json.dumps(_steady(item), sort_keys=True))
     return {place: _steady(content) for place, content in found.items()}
 
 
