@@ -7,6 +7,7 @@ What a kill leaves, and what becomes of it on the next run:
 
 - a lock of the backend: its holder is looked for; a dead one's lock is cancelled, a living one is
   given time to end, then named;
+- a checkpoint half written: the engine's own copy takes its place, or the stack begins anew;
 - pending operations in the checkpoint: taken out. An object that was being made carries its URN, and
   the provider takes it over;
 - objects changed or gone: every run refreshes first.
@@ -240,6 +241,9 @@ class Stack:
         started = time.monotonic()
         watch = _Watch(self._progress, verb)
         try:
+            # First of all: a stack whose making was killed cannot be opened.
+            self._clear_lock()
+            self._mend_checkpoint()
             stack = self._open()
             self._heal(stack)
             result = work(stack, watch.event)
@@ -256,7 +260,6 @@ class Stack:
     # --- healing ---
 
     def _heal(self, stack: automation.Stack) -> None:
-        self._clear_lock(stack)
         pending = self._pending()
         if pending:
             self._progress(f"clearing {len(pending)} operations that a killed run left: {', '.join(pending)}")
@@ -277,12 +280,14 @@ class Stack:
             for operation in latest.get("pending_operations") or []
         ]
 
-    def _clear_lock(self, stack: automation.Stack) -> None:
+    def _clear_lock(self) -> None:
+        """Take away the locks of dead runs, as `pulumi cancel` would; wait for a living one."""
         deadline = time.monotonic() + _LOCK_PATIENCE
         while holders := self._holders():
-            if not any(alive for _, alive in holders):
+            if not any(alive for _, alive, _ in holders):
                 self._progress(f"taking away the lock of a run that is dead ({holders[0][0]})")
-                stack.cancel()
+                for _, _, lock in holders:
+                    lock.unlink(missing_ok=True)
                 return
             if time.monotonic() > deadline:
                 raise _stop(
@@ -294,8 +299,24 @@ class Stack:
                 )
             time.sleep(0.5)
 
-    def _holders(self) -> list[tuple[str, bool]]:
-        """Who holds the backend's lock, and whether they may be alive (another machine's always may)."""
+    def _mend_checkpoint(self) -> None:
+        """Put the engine's own copy in place of a half-written checkpoint; without one, begin anew.
+
+        Nothing is lost by that: what exists carries its URN, and the provider takes it over.
+        """
+        checkpoint = self._checkpoint()
+        if not checkpoint.exists() or _is_json(checkpoint):
+            return
+        copy = checkpoint.with_name(f"{checkpoint.name}.bak")
+        if _is_json(copy):
+            self._progress("taking the engine's copy of the state that a killed run left half written")
+            copy.replace(checkpoint)
+        else:
+            self._progress("beginning anew: a killed run left its state half written")
+            checkpoint.unlink()
+
+    def _holders(self) -> list[tuple[str, bool, Path]]:
+        """Who holds the backend's lock, whether they may be alive (on another machine: always), and where."""
         found = []
         for path in sorted(self._folder.glob(f".pulumi/locks/*/{PROJECT}/{self._name}/*.json")):
             try:
@@ -304,11 +325,19 @@ class Stack:
                 lock = {}  # gone meanwhile, or half written by a run that was killed
             pid, host = int(lock.get("pid", 0)), str(lock.get("hostname", ""))
             here = host in ("", socket.gethostname())
-            found.append((f"process {pid} on {host or 'this machine'}", not here or _is_engine(pid)))
+            found.append((f"process {pid} on {host or 'this machine'}", not here or _is_engine(pid), path))
         return found
 
     def _checkpoint(self) -> Path:
         return self._folder / ".pulumi" / "stacks" / PROJECT / f"{self._name}.json"
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 @dataclass(slots=True)
