@@ -327,6 +327,8 @@ class Desk:
             _public(operator), f"operator of {self._state.name}", ["root"], USER_VALIDITY
         ).type(SSHCertificateType.USER)
         certificate = certificate.add_extension(b"permit-pty", b"")
+        # Hosts decide where connections may come out: only a staff PC lets them.
+        certificate = certificate.add_extension(b"permit-port-forwarding", b"")
         user_ca = _private(self._ledger.secret(USER_CA))
         write(self._folder / "id_ed25519", secret, 0o600)
         write(self._folder / "id_ed25519.pub", f"{operator}\n".encode(), 0o644)

@@ -257,7 +257,7 @@ def test_openssh_reads_the_certificates_as_meant(desk: Desk, state: Path, tmp_pa
     assert all(name in told(host) for name in target().principals)
     user = told(state / "ssh/id_ed25519-cert.pub")
     assert "user certificate" in user
-    assert user.partition("Extensions:")[2].split() == ["permit-pty"]
+    assert user.partition("Extensions:")[2].split() == ["permit-port-forwarding", "permit-pty"]
     assert user.partition("Principals:")[2].split()[0] == "root"
 
 

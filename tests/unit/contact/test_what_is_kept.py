@@ -29,7 +29,7 @@ def test_the_operators_certificate_is_for_root_alone(tmp_path: Path) -> None:
     certificate = load_ssh_public_identity(line)
     assert isinstance(certificate, SSHCertificate)
     assert certificate.valid_principals == [b"root"]
-    assert set(certificate.extensions) == {b"permit-pty"}
+    assert set(certificate.extensions) == {b"permit-port-forwarding", b"permit-pty"}
 
 
 def test_private_files_of_the_controller_are_its_own(tmp_path: Path) -> None:
