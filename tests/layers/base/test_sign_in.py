@@ -114,6 +114,7 @@ def test_private_keys_are_for_root_alone(host: str) -> None:
     assert [entry for entry in found if entry[0] != "600" or entry[1] != "root"] == []
 
 
+@pytest.mark.requirement("tcvn-14423/5.12.2.4-secure-admin")
 @pytest.mark.parametrize("host", HOSTS)
 def test_only_a_staff_pc_lets_connections_come_out_of_it(host: str) -> None:
     """A sign-in is no way around the ruleset; the staff's PC shows the engineer what the staff sees."""
