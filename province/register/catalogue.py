@@ -42,6 +42,12 @@ _PORT_NUMBER = (
 PORT = Text(words="a protocol and a port such as tcp/53", pattern=rf"(tcp|udp)/{_PORT_NUMBER}", maximum=9)
 # Bits of an IPv4 address inside a segment of the centre, and inside the smallest block of a unit, a /24.
 CENTRE_WIDTH, SMALLEST_BLOCK = 8, 8
+# What one member of a machine has in service: the catalogue gives it, a province may give others.
+SIZES: Mapping[str, tuple[Integer, str]] = {
+    "cores": (Integer(minimum=1, maximum=256, unit="cores"), "processor cores of one member"),
+    "memory_mib": (Integer(minimum=128, maximum=4_194_304, unit="MiB"), "memory of one member"),
+    "disk_gib": (Integer(minimum=1, maximum=1_048_576, unit="GiB"), "disk of one member"),
+}
 # Machines that are not ours, in services and flows.
 OUTSIDE = "outside"
 ANY = "any"
@@ -80,7 +86,10 @@ class UnitSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """A kind of machine: where it stands, in which segments, what it does."""
+    """A kind of machine: where it stands, in which segments, what it does, and how large a member is.
+
+    `cores` counts processor cores, `memory_mib` MiB, `disk_gib` GiB, of each member.
+    """
 
     id: str
     title: str
@@ -89,6 +98,9 @@ class Machine:
     members: int
     place: int
     vip: bool
+    cores: int
+    memory_mib: int
+    disk_gib: int
     interfaces: tuple[str, ...]
     dynamic: tuple[str, ...]
     primary: str
@@ -290,6 +302,8 @@ _SHAPES: dict[str, Shape] = {
                             "vip": Field(
                                 Flag(), "whether services are asked at the pair's address", required=False
                             ),
+                            **{name: Field(shape, words) for name, (shape, words) in SIZES.items()},
+                            "size_reason": Field(SENTENCE, "why a member has that size"),
                             "interfaces": Field(ListOf(item=NAME, minimum=1, unique=True), "its segments"),
                             "dynamic": Field(
                                 ListOf(item=NAME), "segments that lease it an address", required=False
@@ -461,6 +475,9 @@ def _build(data: Mapping[str, Any]) -> Catalogue:
                 members=record["members"],
                 place=record["place"],
                 vip=record.get("vip", False),
+                cores=record["cores"],
+                memory_mib=record["memory_mib"],
+                disk_gib=record["disk_gib"],
                 interfaces=tuple(record["interfaces"]),
                 dynamic=tuple(record.get("dynamic", ())),
                 primary=record["primary"],
