@@ -3,7 +3,8 @@
 #   ENV=…     the environment, a folder of inventories/ (default: lab)
 #   LAYER=… LIMIT=…   one layer, some hosts (converge; verify knows LAYER)
 #   SCOPE=all|changed  which tests
-#   KILLS=… SEED=… ONLY=…  how many killed runs, which, which drills
+#   KILLS=… SEED=… ONLY=…  how many killed runs, which, which drills (ONLY: which benchmarks, too)
+#   ROUNDS=…  rounds of each side of a benchmark
 #   PYTHON=…  the Python that .venv is made with (3.11 or 3.13)
 
 MAKEFLAGS += --no-print-directory
@@ -16,6 +17,7 @@ SCOPE ?= all
 KILLS ?= 3
 SEED ?=
 ONLY ?=
+ROUNDS ?= 5
 PYTHON ?= /usr/bin/python3
 
 province := .venv/bin/province
@@ -65,6 +67,10 @@ down: env ## Take the environment away, and only it; list the packages that `up`
 .PHONY: drill
 drill: env ## Kill runs, lose the state, end the daemon: the lab heals, neighbours stay (KILLS=, SEED=, ONLY=)
 	@$(province) drill $(ENV) --kills $(KILLS) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+.PHONY: bench
+bench: env ## Run the benchmarks side by side, keep their rounds, write docs/reference/benchmarks.md (ONLY=, ROUNDS=)
+	@.venv/bin/python -m tests.benchmarks $(ONLY) --rounds $(ROUNDS)
 
 .PHONY: env
 env: ## The Python environment in .venv, hashes enforced; needs no root

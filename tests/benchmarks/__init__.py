@@ -1,0 +1,1 @@
+"""How fast and how large: sides run alternately in one run, each round in a process of its own."""
