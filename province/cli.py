@@ -15,6 +15,7 @@ PARTS = (
     "province.new",
     "province.commands",
     "province.hosts",
+    "province.render.configurations",
     "province.ledger",
     "province.contact",
     "province.stack",

@@ -11,12 +11,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from province.hosts import Host, built_hosts, load_environment, plan_for
 from province.ledger import Ledger, state_dir
+from province.render.configurations import Configuration, Renderer, program_for
 
 ROOT = Path(__file__).resolve().parents[3]
 LAB = ROOT / "inventories/lab/environment.yml"
@@ -195,3 +197,82 @@ def test_private_keys_are_where_their_tunnel_is_and_nowhere_else(
         )
     }
     assert found == {host.name for host in hosts if "wireguard" in host.planned.roles}
+
+
+def said(folder: Path, part: str) -> list[dict[str, Any]]:
+    """What all tasks of a host have said of files, directories, links or absent paths."""
+    lines = (folder / "ansible-tasks.jsonl").read_text(encoding="utf-8").splitlines()
+    return [entry for line in lines for entry in json.loads(line)[part]]
+
+
+@pytest.fixture(scope="module")
+def rendered(hosts: tuple[Host, ...], estate: Path) -> dict[str, Configuration]:
+    """The same hosts by `province render`: same ledger, no Ansible."""
+    environment = load_environment(LAB)
+    planned = plan_for(environment)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROVINCE_STATE_DIR", str(estate.parent / "state"))
+        built = built_hosts(environment, planned)
+    renderer = Renderer(program_for(ROOT, LAB.parent / "group_vars"), environment, planned)
+    assert [host.name for host in built] == [host.name for host in hosts]
+    return {host.name: renderer.render(host) for host in built}
+
+
+def test_files_rendered_without_ansible_are_those_of_ansible_byte_for_byte(
+    estate: Path, rendered: dict[str, Configuration]
+) -> None:
+    ledger = Ledger.open(estate.parent / "state/lab")
+    compared = secrets = 0
+    for name, made in rendered.items():
+        laid = texts(estate / name)
+        assert [file.path for file in made.files] == sorted(laid), name
+        for file in made.files:
+            expected = laid[file.path]
+            for placeholder in file.placeholders:
+                entry = placeholder.removeprefix("<ledger: ").removesuffix(">")
+                private = ledger.secret(entry).decode()
+                assert private in expected, f"{name}:{file.path}"
+                expected = expected.replace(private, placeholder)
+                secrets += 1
+            assert file.content.decode() == expected, f"{name}:{file.path}"
+            compared += 1
+    assert compared > 200
+    assert secrets > 0, "no host of the lab has a secret any more: this proves less than it says"
+
+
+def test_modes_owners_directories_and_links_are_those_of_ansible(
+    estate: Path, rendered: dict[str, Configuration]
+) -> None:
+    for name, made in rendered.items():
+        manifest = json.loads(made.manifest)
+        folder = estate / name
+        files = {
+            entry["dest"]: (
+                entry.get("mode", "0644"),
+                entry.get("owner", "root"),
+                entry.get("group", "root"),
+                bool(entry.get("sensitive")),
+            )
+            for entry in said(folder, "files")
+        }
+        assert {
+            entry["path"]: (entry["mode"], entry["owner"], entry["group"], entry["sensitive"])
+            for entry in manifest["files"]
+        } == files, name
+        directories = [
+            (
+                entry["path"],
+                entry.get("mode", "0755"),
+                entry.get("owner", "root"),
+                entry.get("group", "root"),
+                bool(entry.get("exclusive")),
+            )
+            for entry in said(folder, "directories")
+        ]
+        assert directories == [
+            (entry["path"], entry["mode"], entry["owner"], entry["group"], entry["exclusive"])
+            for entry in manifest["directories"]
+        ], name
+        links = [(entry["path"], entry["target"]) for entry in said(folder, "links")]
+        assert links == [(entry["path"], entry["target"]) for entry in manifest["links"]], name
+        assert said(folder, "absent") == [entry["path"] for entry in manifest["absent"]], name
