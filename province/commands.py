@@ -15,14 +15,16 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from province.plan.as_json import as_json, difference
+from province.plan.as_json import as_json
 from province.plan.model import Plan
 from province.problems import Problem, ProblemsFoundError
-from province.sources import called, load_sources, tree_of
+from province.reading.difference import Difference, State, compare
+from province.reading.difference import as_json as difference_json
+from province.reading.screen import lines_of
+from province.sources import Sources, called, load_sources, tree_of
 
 # What a plan is made from; of roles it is their names.
 _INPUT = re.compile(r"inventories/|apps/|docs/reference/|roles/[^/]+/meta/main\.yml\Z")
-_SHOWN = 4  # entries of a long list that the text form shows
 
 
 def add_commands(subparsers: Any) -> None:
@@ -35,8 +37,9 @@ def add_commands(subparsers: Any) -> None:
     plan.add_argument("register", type=Path, help="folder of a register")
     plan.add_argument("--format", choices=("text", "json"), default="text")
     plan.add_argument(
-        "--diff", metavar="GITREF", help="show what differs from the plan of a commit or branch"
+        "--diff", metavar="GITREF", help="show what differs from the plan of a commit, tag or branch"
     )
+    plan.add_argument("--all", action="store_true", help="of a difference every entry, not one screen")
     plan.set_defaults(run=_plan)
 
 
@@ -65,13 +68,14 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    plan = load_sources(arguments.register).plan()
+    sources = load_sources(arguments.register)
+    plan = sources.plan()
     if arguments.diff is not None:
-        found = difference(as_json(_plan_at(arguments.diff, arguments.register)), as_json(plan))
+        found = _difference(arguments.diff, arguments.register, sources, plan)
         if arguments.format == "json":
-            _print_json(found)
+            _print_json(difference_json(found))
         else:
-            sys.stdout.write("\n".join(_diff_lines(found)) + "\n")
+            sys.stdout.write("\n".join(lines_of(found, every=arguments.all)) + "\n")
         return 0
     if arguments.format == "json":
         _print_json(as_json(plan))
@@ -84,8 +88,9 @@ def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
-def _plan_at(reference: str, register: Path) -> Plan:
-    """The plan of a register as a commit has it, with that commit's catalogue and applications."""
+def _difference(reference: str, register: Path, sources: Sources, plan: Plan) -> Difference:
+    """What differs between a register as a commit has it and as it is now."""
+    now = _state("the working tree", sources, plan)
     root = tree_of(register.resolve())
     if not register.resolve().is_relative_to(root):
         raise _stop(
@@ -93,28 +98,52 @@ def _plan_at(reference: str, register: Path) -> Plan:
         )
     path = register.resolve().relative_to(root)
     with tempfile.TemporaryDirectory(prefix="province-plan-") as folder:
-        done = subprocess.run(  # noqa: S603 - git, with a reference that cannot be an option
-            ["git", "-C", str(root), "archive", "--format=tar", "--end-of-options", reference],  # noqa: S607 - found on the path
-            capture_output=True,
-            check=False,
+        _unpack(reference, root, register, Path(folder))
+        before = Path(folder) / path
+        if not before.is_dir():
+            note = f"{path.as_posix()} is not in {reference}: everything is new"
+            return compare(None, now, since=reference, notes=(note,))
+
+        def name(file: Path) -> str:
+            if file.resolve().is_relative_to(Path(folder).resolve()):
+                return f"{reference}:{file.resolve().relative_to(Path(folder).resolve()).as_posix()}"
+            return called(file)
+
+        past = load_sources(before, name, otherwise=sources)
+        notes = (_OTHER_CATALOGUE.format(reference),) if past.catalogue is sources.catalogue else ()
+        return compare(_state(reference, past, past.plan()), now, notes=notes)
+
+
+_OTHER_CATALOGUE = "the catalogue in {} is not written as today; today's is taken for both sides"
+
+
+def _state(label: str, sources: Sources, plan: Plan) -> State:
+    return State(
+        label=label, plan=plan, register=sources.register, catalogue=sources.catalogue, apps=sources.apps
+    )
+
+
+def _unpack(reference: str, root: Path, register: Path, folder: Path) -> None:
+    """Lay down what a plan is made from, as a commit has it."""
+    done = subprocess.run(  # noqa: S603 - git, with a reference that cannot be an option
+        ["git", "-C", str(root), "archive", "--format=tar", "--end-of-options", reference],  # noqa: S607 - found on the path
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        words = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
+        raise _stop(
+            f"'{reference}', of which git says: {words[0]}",
+            "a commit, tag or branch of this repository",
+            register,
         )
-        if done.returncode:
-            words = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
-            raise _stop(
-                f"'{reference}', of which git says: {words[0]}",
-                "a commit or branch of this repository",
-                register,
-            )
-        with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
-            for member in archive:
-                if member.isfile() and _INPUT.match(member.name):
-                    content = archive.extractfile(member)
-                    target = Path(folder) / member.name
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(content.read() if content else b"")
-        if not (Path(folder) / path).is_dir():
-            raise _stop(f"no {path} in '{reference}'", "a commit that has this register", register)
-        return load_sources(Path(folder) / path).plan()
+    with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
+        for member in archive:
+            if member.isfile() and _INPUT.match(member.name):
+                content = archive.extractfile(member)
+                target = folder / member.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content.read() if content else b"")
 
 
 def _stop(found: str, wanted: str, register: Path) -> ProblemsFoundError:
@@ -163,41 +192,3 @@ def _lines(plan: Plan) -> Iterable[str]:
         yield f"  {flow.id:<26} {source:<28} -> {destination:<28} {flow.reason}"
     yield ""
     yield f"Tunnels ({len(plan.peers)}), names in {len(plan.dns_zones)} zones"
-
-
-def _diff_lines(found: dict[str, dict[str, list[dict[str, Any]]]]) -> Iterable[str]:
-    if not found:
-        yield "The plan is the same."
-        return
-    for part, entry in found.items():
-        yield f"{part}: " + ", ".join(
-            f"{len(entry[kind])} {kind}" for kind in ("added", "removed", "changed")
-        )
-        for sign, kind in (("+", "added"), ("-", "removed")):
-            for item in entry[kind]:
-                yield f"  {sign} {item['id']}{_about(part, item['value'])}"
-        for item in entry["changed"]:
-            for name, change in item["fields"].items():
-                if isinstance(change, dict):
-                    words = [
-                        *(f"+{_short(v)}" for v in change["added"]),
-                        *(f"-{_short(v)}" for v in change["removed"]),
-                    ]
-                    more = f" … ({len(words)})" if len(words) > _SHOWN else ""
-                    yield f"  ~ {item['id']} {name}: {', '.join(words[:_SHOWN])}{more}"
-                else:
-                    yield f"  ~ {item['id']} {name}: {_short(change[0])} -> {_short(change[1])}"
-
-
-def _about(part: str, value: dict[str, Any]) -> str:
-    if part == "units":
-        return f"  {value['prefix4']} {value['prefix6']}  {value['name']}"
-    if part == "segments":
-        return f"  {value['network4']} {value['network6']}"
-    return ""
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        return str(value.get("id") or value.get("name") or json.dumps(value, ensure_ascii=False))
-    return str(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +29,27 @@ class Sources:
         return make_plan(self.register, self.catalogue, self.apps, members)
 
 
-def load_sources(register: Path) -> Sources:
+def called(path: Path) -> str:
+    """How messages name a file: from the repository's root where it lies inside, else as it was given."""
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError):  # a loop of links; reading the file says so
+        return str(path)
+    for base in (REPOSITORY, Path.cwd()):
+        if resolved.is_relative_to(base) and resolved != base:
+            return resolved.relative_to(base).as_posix()
+    return str(path)
+
+
+def load_sources(
+    register: Path, name: Callable[[Path], str] = called, otherwise: Sources | None = None
+) -> Sources:
     """Read a register with the catalogue and applications of its tree.
 
     `register` is a folder. When it lies in `inventories/registers/`, that tree's catalogue and
-    applications hold; otherwise, or where the tree has none, the repository's. Raises
+    applications hold; otherwise, or where the tree has none, the repository's. `name` says how messages
+    call a file. With `otherwise`, a catalogue and applications that are not there, or that cannot be read
+    as they are written today, are taken from it: then `.catalogue is otherwise.catalogue`. Raises
     ProblemsFoundError with all problems of the first part that has any.
     """
     try:
@@ -45,7 +61,7 @@ def load_sources(register: Path) -> Sources:
         raise ProblemsFoundError((
             Problem(
                 code="REG-001",
-                file=called(register),
+                file=name(register),
                 line=0,
                 path="",
                 found="no folder of this name",
@@ -53,16 +69,29 @@ def load_sources(register: Path) -> Sources:
                 remedy="Correct the path, or make a register with `province new`.",
             ),
         ))  # fmt: skip
-    catalogue = load_catalogue(
-        _here_or_ours(root, "inventories/catalogue"), called, roles_in(_here_or_ours(root, "roles"))
-    )
-    apps = check_apps(
-        _here_or_ours(root, "apps"), _here_or_ours(root, "docs/reference/app.schema.json"), catalogue, called
-    )
+    catalogue, apps = _common(root, name, otherwise)
     services = frozenset({s.id for s in catalogue.services if s.names} | {app.id for app in apps})
     return Sources(
-        register=load_register(directory, catalogue, services, called), catalogue=catalogue, apps=apps
+        register=load_register(directory, catalogue, services, name), catalogue=catalogue, apps=apps
     )
+
+
+def _common(
+    root: Path, name: Callable[[Path], str], otherwise: Sources | None
+) -> tuple[Catalogue, tuple[App, ...]]:
+    """What all provinces of a tree have in common."""
+    if otherwise and not (root / "inventories/catalogue").is_dir():
+        return otherwise.catalogue, otherwise.apps
+    try:
+        catalogue = load_catalogue(
+            _here_or_ours(root, "inventories/catalogue"), name, roles_in(_here_or_ours(root, "roles"))
+        )
+        contract = _here_or_ours(root, "docs/reference/app.schema.json")
+        return catalogue, check_apps(_here_or_ours(root, "apps"), contract, catalogue, name)
+    except ProblemsFoundError:
+        if otherwise is None:
+            raise
+        return otherwise.catalogue, otherwise.apps
 
 
 def tree_of(register: Path) -> Path:
@@ -79,15 +108,3 @@ def roles_in(folder: Path) -> frozenset[str]:
 
 def _here_or_ours(root: Path, path: str) -> Path:
     return root / path if (root / path).exists() else REPOSITORY / path
-
-
-def called(path: Path) -> str:
-    """How messages name a file: from the repository's root where it lies inside, else as it was given."""
-    try:
-        resolved = path.resolve()
-    except (OSError, RuntimeError):  # a loop of links; reading the file says so
-        return str(path)
-    for base in (REPOSITORY, Path.cwd()):
-        if resolved.is_relative_to(base) and resolved != base:
-            return resolved.relative_to(base).as_posix()
-    return str(path)

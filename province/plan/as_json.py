@@ -1,8 +1,8 @@
-"""A plan as plain data (docs/reference/plan.schema.json), and what changed between two of them."""
+"""A plan as plain data: docs/reference/plan.schema.json."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from province.plan.model import (
@@ -173,68 +173,3 @@ def _ports(ports: Iterable[Port]) -> list[JSON]:
 
 def _texts(values: Iterable[object]) -> list[str]:
     return [str(value) for value in values]
-
-
-# What of a plan is compared, and by which fields its parts are told apart.
-_PARTS = {
-    "units": ("id",),
-    "segments": ("id",),
-    "hosts": ("name",),
-    "services": ("id",),
-    "flows": ("id",),
-    "peers": ("gateway", "hub"),
-    "names": ("name", "type", "data"),
-}
-
-
-def difference(before: JSON, after: JSON) -> dict[str, dict[str, list[JSON]]]:
-    """What was added, removed and changed, part by part; parts without a difference are absent.
-
-    A changed entry is `{"id", "fields": {field: [before, after]}}`; lists tell what came and went as
-    `{"added", "removed"}`.
-    """
-    found: dict[str, dict[str, list[JSON]]] = {}
-    for part, keys in _PARTS.items():
-        old, new = _by_key(before, part, keys), _by_key(after, part, keys)
-        entry = {
-            "added": [{"id": key, "value": new[key]} for key in new if key not in old],
-            "removed": [{"id": key, "value": old[key]} for key in old if key not in new],
-            "changed": [
-                {"id": key, "fields": _fields(old[key], new[key])}
-                for key in new
-                if key in old and new[key] != old[key]
-            ],
-        }
-        if any(entry.values()):
-            found[part] = entry
-    top = {key: [before[key], after[key]] for key in ("name", "domain") if before[key] != after[key]}
-    if top:
-        found["province"] = {
-            "added": [],
-            "removed": [],
-            "changed": [{"id": after["province"], "fields": top}],
-        }
-    return found
-
-
-def _by_key(plan: JSON, part: str, keys: tuple[str, ...]) -> dict[str, JSON]:
-    entries = plan[part] if part != "names" else [r for zone in plan["dns_zones"] for r in zone["records"]]
-    return {" ".join(str(entry[key]) for key in keys): entry for entry in entries}
-
-
-def _fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> JSON:
-    made: JSON = {}
-    for key in new:
-        before, after = old.get(key), new[key]
-        if before == after:
-            continue
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            made |= {f"{key}.{inner}": value for inner, value in _fields(before, after).items()}
-        elif isinstance(before, list) and isinstance(after, list):
-            made[key] = {
-                "added": [item for item in after if item not in before],
-                "removed": [item for item in before if item not in after],
-            }
-        else:
-            made[key] = [before, after]
-    return made

@@ -1,11 +1,10 @@
-"""What `province plan` prints: its schema, its order, and the difference between two plans."""
+"""What `province plan` prints: its schema and its order."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -85,65 +84,6 @@ def test_the_text_form_names_every_unit_and_flow(plan: Any, capsys: pytest.Captu
     text = capsys.readouterr().out
     assert [unit["id"] for unit in plan["units"] if f" {unit['id']} " not in text] == []
     assert [flow["id"] for flow in plan["flows"] if f" {flow['id']} " not in text] == []
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """A tree of its own under git, as a province would have it."""
-    for part in ("inventories/registers", "inventories/catalogue", "apps", "docs/reference"):
-        shutil.copytree(ROOT / part, tmp_path / part)
-    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
-        identity = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false"]
-        subprocess.run(["git", "-C", tmp_path, *identity, *command], check=True)
-    return tmp_path
-
-
-NEW = """
-  - id: xa-moi
-    code: "99999"
-    index: 46
-    name: Xã Mới
-    kind: commune
-    sphere: government
-    links: [{access: fibre, bandwidth_mbps: 100}]
-    services: [dns, ntp, packages, start]
-    contacts: [{role: network_administrator, mailbox: qtm.xa-moi}]
-    wave: 2
-    state: planned
-    level: 2
-    level_basis: Infrastructure of one body
-"""
-
-
-def test_a_difference_names_what_a_new_unit_brings_and_moves_nothing(
-    repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    register = repository / "inventories/registers/dien-bien"
-    assert printed(capsys, "plan", str(register), "--diff", "HEAD") == {}
-    with (register / "units/communes.yml").open("a", encoding="utf-8") as file:
-        file.write(NEW)
-    found = printed(capsys, "plan", str(register), "--diff", "HEAD")
-    assert [entry["id"] for entry in found["units"]["added"]] == ["xa-moi"]
-    assert [entry["id"] for entry in found["hosts"]["added"]] == ["xa-moi-cpe-1", "xa-moi-pc-1"]
-    assert [entry["id"] for entry in found["peers"]["added"]] == ["xa-moi-cpe-1 hub-1", "xa-moi-cpe-1 hub-2"]
-    # The stand-in for the carriers gets one more line; nobody else changes.
-    assert [entry["id"] for entry in found["hosts"]["changed"]] == ["carrier-1"]
-    for part in ("units", "segments", "hosts", "flows", "peers"):
-        assert found[part]["removed"] == [] if part in found else True
-    for part in ("units", "segments", "peers"):
-        assert found[part]["changed"] == []
-    assert {entry["id"] for entry in found["flows"]["changed"]} >= {"staff-start", "gateway-wan"}
-    assert main(["plan", str(register), "--diff", "HEAD"]) == 0
-    assert "  + xa-moi  10.64.46.0/24 " in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("reference", ["no-such-branch", "--output=/tmp/x", "HEAD:README.md"])
-def test_a_reference_that_is_none_is_said_so(
-    reference: str, repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    register = repository / "inventories/registers/dien-bien"
-    assert main(["plan", str(register), f"--diff={reference}"]) == 1
-    assert capsys.readouterr().err.startswith("PLN-010 ")
 
 
 def test_problems_come_as_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
