@@ -299,7 +299,9 @@ def _made(make: Callable[[dict[str, Any]], Any], values: dict[str, Any]) -> Any:
         return make(values)
     except jinja2.UndefinedError as error:
         return jinja2.StrictUndefined(hint=error.message)
-    except (LookupError, TypeError, AttributeError) as error:
+    except KeyError as error:
+        return jinja2.StrictUndefined(name=str(error.args[0]))
+    except (IndexError, TypeError, AttributeError) as error:
         return jinja2.StrictUndefined(hint=f"{type(error).__name__}: {error}")
 
 
@@ -418,7 +420,7 @@ def unit_gateways(environment: Environment, plan: Plan, units: Iterable[str]) ->
     return tuple(host for host in built_hosts(wanted, plan, keys) if host.planned.owner in set(wanted.units))
 
 
-def _chosen(plan: Plan, wanted: Sequence[str], file: str) -> tuple[str, ...]:
+def chosen(plan: Plan, wanted: Sequence[str], file: str) -> tuple[str, ...]:
     """Units that are asked for, all that are not closed when none is named."""
     states = {unit.id: unit.state for unit in plan.units}
     if not wanted:
@@ -483,7 +485,7 @@ def _run(arguments: argparse.Namespace) -> int:
         sources = load_sources(source)
         environment = as_if_built(sources)
         plan = plan_for(environment)
-        hosts = unit_gateways(environment, plan, _chosen(plan, arguments.unit, called(source)))
+        hosts = unit_gateways(environment, plan, chosen(plan, arguments.unit, called(source)))
         tree = tree_of(source.resolve())
         common = Path("inventories/common/group_vars")
         group_vars = tree / common if (tree / common).exists() else REPOSITORY / common
@@ -492,7 +494,7 @@ def _run(arguments: argparse.Namespace) -> int:
         environment = load_environment(file)
         plan = plan_for(environment)
         if arguments.unit:
-            units = _chosen(plan, arguments.unit, called(file))
+            units = chosen(plan, arguments.unit, called(file))
             hosts = tuple(
                 host
                 for host in built_hosts(replace(environment, units=units), plan)

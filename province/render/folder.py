@@ -18,7 +18,7 @@ from pathlib import Path
 from province.problems import Problem, ProblemsFoundError
 
 MARK = ".province-render"
-_TEMPORARY = ".province-new"
+TEMPORARY = ".province-new"
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -114,7 +114,7 @@ def _same(path: str, content: bytes, mode: int) -> bool:
 
 def _write(path: str, content: bytes, mode: int) -> None:
     """All of it or nothing; the name then points to it."""
-    temporary = f"{path.rpartition('/')[0]}/{_TEMPORARY}"
+    temporary = f"{path.rpartition('/')[0]}/{TEMPORARY}"
     handle = os.open(temporary, _WRITE, 0o600)
     try:
         view = memoryview(content)
@@ -138,7 +138,7 @@ def owned(path: Path, source: str) -> Iterator[Folder]:
     try:
         path.mkdir(parents=True, exist_ok=True)
         if not mark.is_file() or mark.is_symlink():
-            if any(entry.name != _TEMPORARY for entry in os.scandir(path)):
+            if any(entry.name != TEMPORARY for entry in os.scandir(path)):
                 raise _stop(
                     "030",
                     path,

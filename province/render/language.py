@@ -60,8 +60,9 @@ def comment(text: str, style: str = "plain", decoration: str | None = None) -> s
     bare = mark.rstrip()
     if not bare:
         raise ValueError("a comment needs a mark")
-    *lines, last = text.split("\n")
-    body = [bare, *(mark + line if line else bare for line in lines), mark + last, bare]
+    # A mark at the end of a line loses its space, wherever it comes from: so does Ansible's.
+    marked = (mark + text.replace("\n", f"\n{mark}")).replace(f"{mark}\n", f"{bare}\n")
+    body = [bare, marked, bare]
     return "\n".join([*([before] if before else []), *body, *([after] if after else [])])
 
 
@@ -78,6 +79,11 @@ def flatten(values: Iterable[Any]) -> list[Any]:
 
 def _search(value: object, pattern: str) -> bool:
     return bool(re.search(pattern, str(value)))
+
+
+def _printed(value: Any) -> Any:
+    """Nothing is printed as no text."""
+    return "" if value is None else value
 
 
 def _listed(generator: Callable[..., Any]) -> Callable[..., list[Any]]:
@@ -148,7 +154,9 @@ class Language:
     """The two environments, and how texts are compiled in them."""
 
     def __init__(self) -> None:
-        self._files = _Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        self._files = _Environment(
+            undefined=jinja2.StrictUndefined, finalize=_printed, trim_blocks=True, lstrip_blocks=True
+        )
         for name in _OTHERWISE_IN_ANSIBLE:
             del self._files.filters[name]
         self._files.filters.update(FILTERS)
@@ -165,7 +173,9 @@ class Language:
             raise UnsupportedError("a template inside a template", refused.lineno)
         if _single(tree) is not None:
             # Ansible keeps the type of such a result, also that of a whole file.
-            return self.value(source)
+            return self._compiled(tree, _ends(source))
+        if tree.body and not any(_has_text(node) for node in tree.body):
+            raise UnsupportedError("a template without any text of its own outside of its blocks")
         code = self._files.compile(tree, name, name)
         template = jinja2.Template.from_code(self._files, code, {})
         return Text(template=template, needs=self._needs(tree), ends=_ends(source))
@@ -196,16 +206,15 @@ class Language:
             # Ansible escapes backslashes of YAML once more before Jinja2 sees them.
             raise UnsupportedError("a backslash in an expression")
         tree = self._values.parse("{{ " + source + " }}" if bare else source)
-        only, ends = _single(tree), 0 if bare else _ends(source)
-        needs = self._needs(tree)
+        if any(not isinstance(node, nodes.Output) for node in tree.body):
+            raise UnsupportedError("a statement in a value")
+        return self._compiled(tree, 0 if bare else _ends(source))
+
+    def _compiled(self, tree: nodes.Template, ends: int) -> Value:
+        only, needs = _single(tree), self._needs(tree)
         if only is None:
-            text = Text(
-                template=jinja2.Template.from_code(
-                    self._values, self._values.compile(tree, "<value>", "<value>"), {}
-                ),
-                needs=needs,
-                ends=ends,
-            )
+            code = self._values.compile(tree, "<value>", "<value>")
+            text = Text(jinja2.Template.from_code(self._values, code, {}), needs, ends)
             return Value(lambda v: text.render({**self.base, **v}), needs)
         path = _path(only)
         if path is not None and not ends:
@@ -224,6 +233,13 @@ def _single(tree: nodes.Template) -> nodes.Expr | None:
         return None
     output = tree.body[0].nodes
     return output[0] if len(output) == 1 and not isinstance(output[0], nodes.TemplateData) else None
+
+
+def _has_text(node: nodes.Node) -> bool:
+    """Whether this part always gives some text, so that the result is text."""
+    return isinstance(node, nodes.Output) and any(
+        isinstance(part, nodes.TemplateData) and part.data for part in node.nodes
+    )
 
 
 def _path(node: nodes.Expr) -> tuple[str, ...] | None:

@@ -403,7 +403,7 @@ class Program:
             line = spot.line or error.lineno
             raise spot.stop(
                 "011",
-                f"no template that can be read: {error.message}",
+                f"no template that can be read: {(error.message or '').rstrip('.')}",
                 "Jinja2 with the filters and tests of province/render/language.py",
                 "Correct it, or teach language.py what Ansible does there.",
                 line,
