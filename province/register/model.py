@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from netaddr import IPNetwork
 
 from province.problems import ProblemsFoundError
-from province.register.catalogue import NAME, WORD, Catalogue
+from province.register.catalogue import NAME, SIZES, WORD, Catalogue
 from province.register.document import Document, Path_, near, read_document, shown
-from province.register.shape import Choice, Field, Integer, ListOf, MapOf, Network, Record, Text
+from province.register.shape import Choice, Date, Field, Integer, ListOf, MapOf, Network, Record, Text
 
 STATES = ("planned", "provisioned", "live", "closed")
 SPHERES = ("government", "party")
@@ -68,6 +68,16 @@ CONTACT = Record(
         "mailbox": Field(MAILBOX, "functional mailbox in the province's domain, never a person's"),
     },
 )
+WAYS = ("rename", "merge", "split")
+ALIAS = Record(
+    "a former name",
+    {
+        "name": Field(NAME_VI, "the name as it was"),
+        "until": Field(Date(), "the day from which it was no longer the name"),
+        "by": Field(Choice(WAYS), "how it went out of use"),
+        "unit": Field(UNIT_ID, "id of the closed unit that bore it; without it, this one", required=False),
+    },
+)
 UNIT = Record(
     "a unit",
     {
@@ -89,11 +99,31 @@ UNIT = Record(
             "code in the exchange of documents (Decision 20/2020/QD-TTg)",
             required=False,
         ),
+        "assigned4": Field(
+            Network(family=4, longest=24),
+            "its IPv4 block as given from outside, in place of the one of its index",
+            required=False,
+        ),
+        "assigned6": Field(
+            Network(family=6, longest=56),
+            "its IPv6 block as given from outside, in place of the one of its index",
+            required=False,
+        ),
+        "aliases": Field(ListOf(item=ALIAS), "names it bore, and of units that it followed", required=False),
         "links": Field(ListOf(item=LINK, minimum=1, maximum=LINES_PER_UNIT), "its lines to the centre"),
         "services": Field(ListOf(item=NAME, unique=True), "services it takes, by id"),
         "contacts": Field(ListOf(item=CONTACT, minimum=1), "who answers for it"),
         "wave": Field(Integer(minimum=0, maximum=99), "when it is rolled out: 0 is the pilot"),
         "state": Field(Choice(STATES), "where it stands"),
+        "closed": Field(Date(), "the day it was closed; exactly while `state` is closed", required=False),
+        "successors": Field(
+            ListOf(item=UNIT_ID, unique=True),
+            "ids of the units that followed it, once closed",
+            required=False,
+        ),
+        "returned": Field(
+            Date(), "the day on which what others assigned was given back, once closed", required=False
+        ),
         "level": Field(Integer(minimum=1, maximum=5), "security level of its own systems"),
         "level_basis": Field(Text(words="a sentence", maximum=300), "why that level"),
     },
@@ -103,6 +133,11 @@ POOL = Record(
     "a pool",
     {
         "network4": Field(Network(family=4, longest=24), "its IPv4 addresses"),
+        "more4": Field(
+            ListOf(item=Network(family=4, longest=24), minimum=1),
+            "IPv4 networks in which its blocks go on when those before are full",
+            required=False,
+        ),
         "network6": Field(Network(family=6, longest=56), "its IPv6 addresses"),
         # A sixteenth of a /24 is the least that leases, pairs and tunnels of a unit fit in.
         "block4": Field(Integer(minimum=8, maximum=24), "prefix length of one block, IPv4"),
@@ -111,6 +146,26 @@ POOL = Record(
         "carrier6": Field(Network(family=6, longest=60), "stand-in addresses of its lines, IPv6"),
         "asn": Field(Integer(minimum=4_200_000_000, maximum=4_294_967_294), "AS number of index 0"),
         "letter": Field(Text(words="one letter", pattern="[a-z]", maximum=1), "in names of bridges"),
+    },
+)
+OVERRIDE = Record(
+    "a machine's counts and sizes",
+    {
+        "members": Field(
+            Integer(minimum=1, maximum=2), "how many there are, of those that are reserved", required=False
+        ),
+        **{name: Field(shape, words, required=False) for name, (shape, words) in SIZES.items()},
+    },
+)
+_DONG = Integer(minimum=0, maximum=10**12, unit="VND")
+PRICES = Record(
+    "the prices",
+    {
+        "line_mbps_month": Field(_DONG, "one Mbit/s of a line, a month", required=False),
+        "core_year": Field(_DONG, "one processor core, a year", required=False),
+        "memory_gib_year": Field(_DONG, "one GiB of memory, a year", required=False),
+        "disk_gib_year": Field(_DONG, "one GiB of disk, a year", required=False),
+        "public_address_year": Field(_DONG, "one public IPv4 address, a year", required=False),
     },
 )
 PROVINCE = Record(
@@ -123,6 +178,15 @@ PROVINCE = Record(
         "pools": Field(
             MapOf(key=NAME, item=POOL, minimum=1), "address pools by name; `centre` is the centre's own block"
         ),
+        "control_points": Field(
+            ListOf(item=UNIT_ID, unique=True), "units from which conferences are moderated", required=False
+        ),
+        "machines": Field(
+            MapOf(key=WORD, item=OVERRIDE),
+            "machines of the catalogue that have another size here, or other counts",
+            required=False,
+        ),
+        "prices": Field(PRICES, "what things cost here, for the cost of a change", required=False),
     },
 )
 CENTRE, CARRIER = "centre", "carrier"
@@ -131,10 +195,14 @@ MAXIMUM_ASN = 4_294_967_294
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """Addresses for units of some kinds; the block of index n is n blocks behind the start."""
+    """Addresses for units of some kinds; the block of index n is n blocks behind the start.
+
+    IPv4 blocks are counted through `networks4` as if they were one: where one network ends, the next goes on.
+    """
 
     name: str
     network4: IPNetwork
+    more4: tuple[IPNetwork, ...] = ()
     network6: IPNetwork
     block4: int
     block6: int
@@ -144,10 +212,18 @@ class Pool:
     letter: str
 
     @property
+    def networks4(self) -> tuple[IPNetwork, ...]:
+        """Its IPv4 networks, in the order in which indexes run through them."""
+        return (self.network4, *self.more4)
+
+    @property
     def capacity(self) -> int:
         """How many blocks fit, of both families and with their lines."""
         return min(
-            1 << (self.block4 - self.network4.prefixlen) if self.block4 >= self.network4.prefixlen else 0,
+            sum(
+                1 << (self.block4 - network.prefixlen) if self.block4 >= network.prefixlen else 0
+                for network in self.networks4
+            ),
             1 << (self.block6 - self.network6.prefixlen) if self.block6 >= self.network6.prefixlen else 0,
             (1 << (30 - self.carrier4.prefixlen)) // LINES_PER_UNIT,
             (1 << (64 - self.carrier6.prefixlen)) // LINES_PER_UNIT,
@@ -173,8 +249,25 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """A former name: `until` which day (YYYY-MM-DD), `by` which of WAYS.
+
+    `unit` is the id of the closed unit that bore it, "" where the unit itself did.
+    """
+
+    name: str
+    until: str
+    by: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """A unit as the province describes it."""
+    """A unit as the province describes it.
+
+    Days are text, YYYY-MM-DD, "" for none. `closed`, `successors` and `returned` are those of closed units.
+    `assigned4` and `assigned6` are the block that others gave it, in place of the block of its index.
+    """
 
     id: str
     code: str
@@ -191,11 +284,21 @@ class Unit:
     state: str
     level: int
     level_basis: str
+    assigned4: IPNetwork | None = None
+    assigned6: IPNetwork | None = None
+    aliases: tuple[Alias, ...] = ()
+    closed: str = ""
+    successors: tuple[str, ...] = ()
+    returned: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Register:
-    """A province; `units` in order of pool and index."""
+    """A province; `units` in order of pool and index.
+
+    `control_points` are ids of units. `machines` holds, by the catalogue's id, only what differs here:
+    `members` and the names of SIZES. `prices` are whole dong by the names of PRICES, those given.
+    """
 
     id: str
     code: str
@@ -203,6 +306,9 @@ class Register:
     domain: str
     pools: Mapping[str, Pool]
     units: tuple[Unit, ...]
+    control_points: tuple[str, ...] = ()
+    machines: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    prices: Mapping[str, int] = field(default_factory=dict)
 
 
 def load_register(
@@ -252,20 +358,7 @@ def _build(province: dict[str, Any], records: list[dict[str, Any]], catalogue: C
     def network(text: str | None) -> IPNetwork | None:
         return IPNetwork(text) if text else None
 
-    pools = {
-        name: Pool(
-            name=name,
-            network4=IPNetwork(record["network4"]),
-            network6=IPNetwork(record["network6"]),
-            block4=record["block4"],
-            block6=record["block6"],
-            carrier4=IPNetwork(record["carrier4"]),
-            carrier6=IPNetwork(record["carrier6"]),
-            asn=record["asn"],
-            letter=record["letter"],
-        )
-        for name, record in province["pools"].items()
-    }
+    pools = {name: _pool(name, record) for name, record in province["pools"].items()}
     units = [
         Unit(
             id=record["id"],
@@ -291,6 +384,12 @@ def _build(province: dict[str, Any], records: list[dict[str, Any]], catalogue: C
             state=record["state"],
             level=record["level"],
             level_basis=record["level_basis"],
+            assigned4=network(record.get("assigned4")),
+            assigned6=network(record.get("assigned6")),
+            aliases=tuple(Alias(**alias) for alias in record.get("aliases", ())),
+            closed=record.get("closed", ""),
+            successors=tuple(record.get("successors", ())),
+            returned=record.get("returned", ""),
         )
         for record in records
     ]
@@ -303,6 +402,9 @@ def _build(province: dict[str, Any], records: list[dict[str, Any]], catalogue: C
         domain=province["domain"],
         pools=pools,
         units=tuple(units),
+        control_points=tuple(province.get("control_points", ())),
+        machines=province.get("machines", {}),
+        prices=province.get("prices", {}),
     )
 
 
@@ -680,10 +782,11 @@ def _is_network(text: str) -> bool:
 
 
 def _pool(name: str, record: dict[str, Any]) -> Pool:
-    """A pool of a register that is not yet known to be sound as a whole."""
+    """A pool whose record is sound by itself."""
     return Pool(
         name=name,
         network4=IPNetwork(record["network4"]),
+        more4=tuple(IPNetwork(text) for text in record.get("more4", ())),
         network6=IPNetwork(record["network6"]),
         block4=record["block4"],
         block6=record["block6"],

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from province.register.document import Document, Path_, is_nfc, near, shown
 WRONG_TYPE = "012"
 BAD_VALUE = "013"
 BAD_CHARACTER = "017"
+NO_DATE = "018"
 
 
 # Of no use for an interface (RFC 6890): this network, loopback, link-local, multicast, reserved.
@@ -132,6 +134,29 @@ class Flag:
     def schema(self) -> dict[str, Any]:
         """A boolean."""
         return {"type": "boolean"}
+
+
+@dataclass(frozen=True, slots=True)
+class Date:
+    """A day of the calendar as text, YYYY-MM-DD."""
+
+    def check(self, document: Document, path: Path_, value: Any) -> None:
+        """Type, form, and that there is such a day."""
+        wanted = "a day as YYYY-MM-DD, such as 2025-07-01"
+        if not isinstance(value, str):
+            document.problem(WRONG_TYPE, path, shown(value), wanted, "Write the day.")
+            return
+        try:
+            # fromisoformat alone takes other forms too, such as 20250701 and 2025-W27-2.
+            sound = re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value) and date.fromisoformat(value)
+        except ValueError:
+            sound = None
+        if not sound:
+            document.problem(NO_DATE, path, shown(value), wanted, "Write a day that the calendar has.")
+
+    def schema(self) -> dict[str, Any]:
+        """A string."""
+        return {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 
 
 @dataclass(frozen=True, slots=True)

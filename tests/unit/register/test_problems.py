@@ -104,6 +104,7 @@ CASES: dict[str, Case] = {
     "name-with-a-tag": Case(UNITS, text("Phường Một", "Phường <Một>")),
     "province-with-a-strange-space": Case(PROVINCE, text("Tỉnh Mẫu", "Tỉnh\u00a0Mẫu")),
     "empty-name": Case(UNITS, text("name: Xã Hai", 'name: " "')),
+    "no-such-day": Case(UNITS, text("state: closed\n", "state: closed\n    closed: 2025-02-30\n")),
     "host-bits": Case(PROVINCE, text("10.64.0.0/12", "10.65.0.0/12")),
     "not-a-network": Case(PROVINCE, text("10.64.0.0/12", "10.640.0.0/12")),
     "wrong-family": Case(PROVINCE, text("network6: fd00:99:40::/44", "network6: 10.9.0.0/16")),
