@@ -17,6 +17,7 @@ TYPES = "province.plan.model"
 FORBIDDEN: dict[str, set[str]] = {
     "province/register": {"province.plan", "province.hosts", "province.lab", *TOOLS, *WORLD},
     "province/plan": {"province.hosts", "province.lab", "yaml", "pathlib", "io", *TOOLS, *WORLD},
+    "province/drawings": {"province.hosts", "province.lab", "yaml", "pathlib", "io", *TOOLS, *WORLD},
     "province/observe": {"province.lab", "province.register", *TOOLS, *WORLD},
     "province/ansible": {"province.register", "province.plan", "province.lab", *TOOLS, *WORLD},
     "province": {"ansible", "testinfra", "tests"},
@@ -54,7 +55,7 @@ def test_a_part_imports_only_what_it_may(folder: str) -> None:
     assert sorted(found) == []
 
 
-@pytest.mark.parametrize("folder", ["province/plan", "province/observe"])
+@pytest.mark.parametrize("folder", ["province/plan", "province/drawings", "province/observe"])
 def test_a_pure_part_opens_no_file(folder: str) -> None:
     found = [
         f"{shown(path)}:{node.lineno}"

@@ -1,0 +1,127 @@
+"""What drawings call things: Vietnamese first, English beside. Other ids stand for themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from province.drawings.sheet import Look
+from province.plan.model import Zone
+
+Words = tuple[str, str]
+
+ZONES: Mapping[Zone, Words] = {
+    Zone.INTERNAL: ("Nội bộ", "internal"),
+    Zone.WIRELESS: ("Không dây", "wireless"),
+    Zone.BORDER: ("Biên", "border"),
+    Zone.DMZ: ("DMZ", "DMZ"),
+    Zone.SERVERS: ("Máy chủ nội bộ", "servers"),
+    Zone.DATABASES: ("Cơ sở dữ liệu", "databases"),
+    Zone.CONFERENCING: ("Hội nghị truyền hình", "conferencing"),
+    Zone.MANAGEMENT: ("Quản trị", "management"),
+}
+# Colours that stay apart for most colour-blind readers; the pattern and the name say the same in black.
+LOOKS: Mapping[Zone, Look] = {
+    Zone.INTERNAL: Look(colour="#1b5e9b", tint="#eef5fc", pattern="solid"),
+    Zone.WIRELESS: Look(colour="#00796b", tint="#ebf7f5", pattern="dots"),
+    Zone.BORDER: Look(colour="#b3261e", tint="#fdf0ee", pattern="rising"),
+    Zone.DMZ: Look(colour="#b35900", tint="#fdf4e9", pattern="crossed"),
+    Zone.SERVERS: Look(colour="#2e7031", tint="#eff7ef", pattern="level"),
+    Zone.DATABASES: Look(colour="#5e3a9a", tint="#f4f0fa", pattern="upright"),
+    Zone.CONFERENCING: Look(colour="#a3195b", tint="#fcf0f5", pattern="falling"),
+    Zone.MANAGEMENT: Look(colour="#455a64", tint="#f2f4f5", pattern="grid"),
+}
+SEGMENTS: Mapping[str, Words] = {
+    "staff": ("Máy tính cán bộ", "staff"),
+    "count": ("Quầy giao dịch", "public counter"),
+    "meet": ("Phòng họp", "meeting room"),
+    "guest": ("Mạng khách", "guests"),
+    "mgmt": ("Quản trị", "management"),
+    "tun": ("Đầu đường hầm", "tunnel ends"),
+    "trans": ("Trung chuyển", "transit"),
+    "dmz": ("Máy chủ DMZ", "DMZ"),
+    "srv": ("Máy chủ nội bộ", "servers"),
+    "db": ("Cơ sở dữ liệu", "databases"),
+    "conf": ("Hội nghị truyền hình", "conferencing"),
+    "upl": ("Đường ra Internet", "uplink"),
+    "wan": ("Đường truyền", "line"),
+}
+# What hangs on a segment besides the machines of the plan: those that lease an address.
+LEASED: Mapping[str, Words] = {
+    "staff": ("Máy tính, máy in khác", "other PCs, printers"),
+    "count": ("Máy quầy, ki-ốt", "counters, kiosks"),
+    "meet": ("Thiết bị họp trực tuyến", "conferencing equipment"),
+    "guest": ("Điểm phát Wi-Fi cho khách", "guest access point"),
+}
+MACHINES: Mapping[str, Words] = {
+    "edge": ("Định tuyến biên, tường lửa", "border router, firewall"),
+    "hub": ("Trạm đầu mối WAN", "WAN hub"),
+    "ns": ("Máy chủ tên miền", "authoritative names"),
+    "resolver": ("Phân giải tên, thời gian", "resolver, time"),
+    "mirror": ("Kho gói phần mềm", "package mirror"),
+    "app": ("Máy chủ ứng dụng", "applications"),
+    "controller": ("Máy điều khiển", "controller"),
+    "carrier": ("Mạng nhà cung cấp", "carriers' network"),
+    "unit_gateway": ("Thiết bị cổng", "gateway (CPE)"),
+    "workstation": ("Máy tính cán bộ", "staff PC"),
+}
+SERVICES: Mapping[str, str] = {
+    "dns": "Phân giải tên miền",
+    "ntp": "Đồng bộ thời gian",
+    "dns-authoritative": "Tên miền của tỉnh",
+    "packages": "Gói phần mềm, bản vá",
+    "start": "Trang khởi đầu",
+    "wan": "Đường hầm mã hóa",
+    "wan-routing": "Định tuyến đơn vị – đầu mối",
+    "transit-routing": "Định tuyến đầu mối – biên",
+    "unit-dns": "Phân giải tên tại đơn vị",
+    "unit-ntp": "Thời gian tại đơn vị",
+    "unit-dhcp": "Cấp địa chỉ tại đơn vị",
+    "management": "Quản trị máy",
+    "internet-web": "Nguồn gói trên Internet",
+    "internet-dns": "Tên miền Internet",
+}
+ACCESS: Mapping[str, Words] = {
+    "fibre": ("Cáp quang", "fibre"),
+    "copper": ("Cáp đồng", "copper"),
+    "microwave": ("Vi ba", "microwave"),
+    "mobile": ("Di động", "mobile"),
+    "satellite": ("Vệ tinh", "satellite"),
+}
+STATES: Mapping[str, Words] = {
+    "planned": ("dự kiến", "planned"),
+    "provisioned": ("đã chuẩn bị", "provisioned"),
+    "live": ("đang hoạt động", "live"),
+    "closed": ("đã đóng", "closed"),
+}
+SPHERES: Mapping[str, Words] = {
+    "government": ("Khối chính quyền", "government"),
+    "party": ("Khối Đảng", "Party"),
+}
+POOLS: Mapping[str, Words] = {
+    "centre": ("Trung tâm", "centre"),
+    "department": ("Sở, ban, ngành", "departments"),
+    "party": ("Cơ quan Đảng", "Party bodies"),
+    "hospital": ("Bệnh viện", "hospitals"),
+    "commune": ("Xã, phường, đặc khu", "communes, wards"),
+    "district": ("Huyện", "districts"),
+    "school": ("Trường học", "schools"),
+}
+VIEWS: Mapping[str, Words] = {
+    "logical": ("Sơ đồ logic", "Logical drawing"),
+    "physical": ("Sơ đồ vật lý", "Physical drawing"),
+}
+SUBJECTS: Mapping[str, Words] = {
+    "unit": ("đơn vị", "unit"),
+    "centre": ("trung tâm tích hợp dữ liệu", "data-integration centre"),
+    "province": ("mạng toàn tỉnh", "network of the province"),
+}
+
+
+def both(said: Words) -> str:
+    """`Nội bộ · internal`; once where the two are the same."""
+    return said[0] if said[0] == said[1] else f"{said[0]} · {said[1]}"
+
+
+def of(table: Mapping[str, Words], key: str) -> Words:
+    """The words of an id, or the id itself."""
+    return table.get(key, (key, key))
