@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import jinja2
 
@@ -219,7 +219,8 @@ class Renderer:
                 )
             text = item[entry.key]
         else:
-            text = entry.text.render(values) if isinstance(entry.text, Text) else entry.text.make(values)
+            made = cast(Text | Value, entry.text)
+            text = made.render(values) if isinstance(made, Text) else made.make(values)
         if not isinstance(text, str):
             text = _as_json(entry.spot, dest, text)
         options = entry.options.make(values)

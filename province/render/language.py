@@ -137,8 +137,17 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """A template file as it is written; `needs` are the names of the variables that it asks for."""
+
+    name: str
+    source: str
+    needs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
-    """A template file. `ends`: line ends at its end, of which a result never has fewer."""
+    """A compiled template. `ends`: line ends at its end, of which a result never has fewer."""
 
     template: jinja2.Template
     needs: frozenset[str]
@@ -164,9 +173,10 @@ class Language:
         self._values = self._files.overlay(lstrip_blocks=False)
         # What every template may use besides variables: `range` and the like.
         self.base: dict[str, Any] = dict(self._files.globals)
+        self._texts: dict[tuple[str, tuple[tuple[str, str], ...]], Text] = {}
 
-    def text(self, source: str, name: str) -> Text | Value:
-        """Compile a template file; `name` is how tracebacks call it."""
+    def template(self, source: str, name: str) -> Template | Value:
+        """Read a template file; `name` is how tracebacks call it. Raises as `value` does."""
         tree = self._files.parse(source)
         refused = next(tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)), None)
         if refused is not None:
@@ -176,9 +186,26 @@ class Language:
             return self._compiled(tree, _ends(source))
         if tree.body and not any(_has_text(node) for node in tree.body):
             raise UnsupportedError("a template without any text of its own outside of its blocks")
-        code = self._files.compile(tree, name, name)
-        template = jinja2.Template.from_code(self._files, code, {})
-        return Text(template=template, needs=self._needs(tree), ends=_ends(source))
+        return Template(name, source, self._needs(tree))
+
+    def text(self, read: Template, constants: Variables) -> Text:
+        """Compile a template, with what is the same for all its hosts compiled into it."""
+        known = {
+            name: constants[name]
+            for name in sorted(read.needs & constants.keys())
+            if isinstance(constants[name], str | int | None)
+        }
+        key = (read.name, tuple((name, repr(value)) for name, value in known.items()))
+        if key not in self._texts:
+            tree = self._files.parse(read.source)
+            own = {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
+            for node in tree.find_all(nodes.Node):
+                _fold(node, {name: value for name, value in known.items() if name not in own})
+            code = self._files.compile(tree, read.name, read.name)
+            needs = frozenset(name for name in read.needs if name in own or name not in known)
+            template = jinja2.Template.from_code(self._files, code, {})
+            self._texts[key] = Text(template, needs, _ends(read.source))
+        return self._texts[key]
 
     def value(self, raw: Any) -> Value:
         """Compile a value with everything in it. Raises UnsupportedError and Jinja2's own errors."""
@@ -233,6 +260,20 @@ def _single(tree: nodes.Template) -> nodes.Expr | None:
         return None
     output = tree.body[0].nodes
     return output[0] if len(output) == 1 and not isinstance(output[0], nodes.TemplateData) else None
+
+
+def _fold(node: nodes.Node, known: Variables) -> None:
+    """Put constants in the place of names directly below a node."""
+    for field, value in node.iter_fields():
+        if isinstance(value, nodes.Name) and value.name in known:
+            setattr(node, field, nodes.Const(known[value.name], lineno=value.lineno))
+        elif isinstance(value, list):
+            value[:] = [
+                nodes.Const(known[entry.name], lineno=entry.lineno)
+                if isinstance(entry, nodes.Name) and entry.name in known
+                else entry
+                for entry in value
+            ]
 
 
 def _has_text(node: nodes.Node) -> bool:

@@ -9,7 +9,7 @@ rendered otherwise than Ansible would lay it down.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ import yaml
 
 from province.problems import Problem, ProblemsFoundError
 from province.register.document import dotted
-from province.render.language import Language, Make, Text, UnsupportedError, Value
+from province.render.language import Language, Make, Template, Text, UnsupportedError, Value
 
 # Variables that a host brings along; everything else stands in a file.
 FACT = "province_"
@@ -39,7 +39,7 @@ _ENTRIES = {
 }
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Place = tuple[str | int, ...]
-Compiled = TypeVar("Compiled", Text | Value, Value)
+Compiled = TypeVar("Compiled", Template | Value, Text, Value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class File:
 
     spot: Spot
     dest: Value
-    text: Text | Value
+    text: Template | Text | Value  # of a role's entries for certain groups never a Template
     each: Value | None
     key: str  # with `each` and no template: the item's key that holds the text
     options: Value  # mode, owner, group, sensitive
@@ -338,7 +338,7 @@ class Program:
         if not src and not entry.get("dest"):
             raise spot.unsupported("a file with neither `dest` nor `src`")
         key = ""
-        text: Text | Value
+        text: Template | Value
         if kind == "templates":
             text = self._template(role, str(src))
         elif src:
@@ -381,11 +381,19 @@ class Program:
     def _place(self, role: str, src: str) -> Path:
         return self.root / "roles" / role / "templates" / src
 
-    def _template(self, role: str, src: str) -> Text | Value:
+    def _template(self, role: str, src: str) -> Template | Value:
         path = self._place(role, src)
         text = self._text(path, role)
         at = Spot(self.called(path), 0, "", role)
-        return self._guarded(at, lambda: self.language.text(text, str(path)))
+        return self._guarded(at, lambda: self.language.template(text, str(path)))
+
+    def _compiled_text(self, entry: File, constants: Mapping[str, Any]) -> Text | Value:
+        read = entry.text
+        if not isinstance(read, Template):
+            return read
+        return self._guarded(
+            Spot(entry.file, 0, "", entry.spot.role), lambda: self.language.text(read, constants)
+        )
 
     def _value(self, raw: Any, spot: Spot) -> Value:
         return self._guarded(spot, lambda: self.language.value(raw))
@@ -481,7 +489,7 @@ class Program:
             steps=tuple(steps),
             varying=frozenset(varying),
             conditions=task.conditions,
-            files=task.files,
+            files=tuple(replace(entry, text=self._compiled_text(entry, constants)) for entry in task.files),
             directories=task.directories,
             links=task.links,
             absent=task.absent,

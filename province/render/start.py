@@ -70,7 +70,9 @@ def render(
     """
     records = tuple(apps)
     app = next(record for record in records if record["id"] == APP)
-    words = yaml.safe_load((folder / "directory.yml").read_text(encoding="utf-8"))
+    cap = level(plan)
+    # A municipality's staff does not read of a province.
+    words = yaml.safe_load((folder / "directory.yml").read_text(encoding="utf-8").replace("{cap}", cap))
     groups = service_groups(plan, records, words)
     units = listed_units(plan.units, kinds, words["states"])
     shown = [service for group in groups for service in group.services]
@@ -84,6 +86,7 @@ def render(
     page = environment.get_template("index.html.j2").render(
         app=app,
         province=plan.name,
+        cap=cap,
         domain=plan.domain,
         link=f"http://{app['publish'][0]['name']}.{plan.domain}/",
         groups=groups,
@@ -98,6 +101,11 @@ def render(
     for asset in sorted((folder / "pages" / "assets").iterdir()):
         files[f"www/assets/{asset.name}"] = asset.read_text(encoding="utf-8")
     return files
+
+
+def level(plan: Plan) -> str:
+    """What a province is called within a sentence: `tỉnh`, or `thành phố` for a municipality."""
+    return "thành phố" if plan.name.startswith("Thành phố ") else "tỉnh"
 
 
 def service_groups(

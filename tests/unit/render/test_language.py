@@ -16,7 +16,7 @@ from ansible.template import Templar, trust_as_template
 from hypothesis import given
 from hypothesis import strategies as st
 
-from province.render.language import Language, Text, UnsupportedError, comment, flatten
+from province.render.language import Language, Template, UnsupportedError, comment, flatten
 from tests.support.repository import ROOT
 
 VARIABLES: dict[str, Any] = {
@@ -123,9 +123,13 @@ def test_a_value_has_the_content_and_the_type_that_ansible_gives_it(templar: Tem
 @pytest.mark.parametrize("source", FILES, ids=repr)
 def test_a_template_gives_the_text_that_ansible_gives(templar: Templar, source: str) -> None:
     language = Language()
-    compiled = language.text(source, "here.j2")
+    read = language.template(source, "here.j2")
     variables = {**language.base, **VARIABLES}
-    ours = compiled.render(variables) if isinstance(compiled, Text) else compiled.make(variables)
+    if isinstance(read, Template):
+        ours = language.text(read, {}).render(variables)
+        assert language.text(read, VARIABLES).render(variables) == ours, "compiled in, constants differ"
+    else:
+        ours = read.make(variables)
     theirs = templar.template(
         trust_as_template(source),
         escape_backslashes=False,
@@ -146,7 +150,7 @@ def test_a_template_gives_the_text_that_ansible_gives(templar: Templar, source: 
 )
 def test_several_files_and_templates_whose_type_only_their_run_shows_are_refused(source: str) -> None:
     with pytest.raises(UnsupportedError):
-        Language().text(source, "here.j2")
+        Language().template(source, "here.j2")
 
 
 @pytest.mark.parametrize("value", ["{{ 'a\\nb' }}", "{% if yes %}{{ number }}{% endif %}", "{% set x = 1 %}"])
@@ -159,7 +163,7 @@ def test_backslashes_and_statements_in_values_are_refused(value: str) -> None:
 @pytest.mark.parametrize("name", ["groupby", "random", "to_yaml", "regex_replace"])
 def test_a_filter_that_ansible_has_and_this_has_not_is_refused(name: str) -> None:
     with pytest.raises(jinja2.TemplateAssertionError):
-        Language().text(f"{{{{ x | {name} }}}}\n", "here.j2")
+        Language().template(f"a {{{{ x | {name} }}}}\n", "here.j2")
 
 
 def test_what_nobody_defined_is_a_mistake_and_no_empty_text() -> None:
@@ -169,10 +173,10 @@ def test_what_nobody_defined_is_a_mistake_and_no_empty_text() -> None:
         "a\n{% for x in tree.nowhere %}\n{% endfor %}\n",
         "a {{ tree.b.c }}\n",
     ):
-        compiled = language.text(source, "here.j2")
-        assert isinstance(compiled, Text)
+        read = language.template(source, "here.j2")
+        assert isinstance(read, Template)
         with pytest.raises(jinja2.UndefinedError):
-            compiled.render({**language.base, **VARIABLES})
+            language.text(read, {}).render({**language.base, **VARIABLES})
 
 
 @given(
