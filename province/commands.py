@@ -1,4 +1,4 @@
-"""The commands `province check` and `province plan`."""
+"""The commands `province check`, `province plan` and `province reference`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,17 @@ from province.reading.difference import as_json as difference_json
 from province.reading.screen import lines_of
 from province.sources import Sources, called, load_sources, tree_of
 
+# What `province reference` makes; the tables are province.reading.tables.TABLES.
+TABLES = (
+    "unit-list", "address-table", "host-addresses", "device-list", "service-list", "flow-list", "cost"
+)  # fmt: skip
+DRAWINGS = "drawings"
 # What a plan is made from; of roles it is their names.
 _INPUT = re.compile(r"inventories/|apps/|docs/reference/|roles/[^/]+/meta/main\.yml\Z")
 
 
 def add_commands(subparsers: Any) -> None:
-    """Add `province check` and `province plan`."""
+    """Add `province check`, `province plan` and `province reference`."""
     check = subparsers.add_parser("check", help="say what is wrong with a register; nothing is written")
     check.add_argument("register", type=Path, help="folder of a register")
     check.add_argument("--format", choices=("text", "json"), default="text")
@@ -41,6 +47,28 @@ def add_commands(subparsers: Any) -> None:
     )
     plan.add_argument("--all", action="store_true", help="of a difference every entry, not one screen")
     plan.set_defaults(run=_plan)
+    reference = subparsers.add_parser(
+        "reference", help="write the tables and drawings of a plan for people: CSV, XLSX, HTML, SVG"
+    )
+    reference.add_argument("register", type=Path, help="folder of a register")
+    reference.add_argument("--out", type=Path, required=True, help="a folder of this command's own")
+    reference.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        choices=(*TABLES, DRAWINGS),
+        help="only this (may be given again); the folder then holds nothing else",
+    )
+    reference.add_argument(
+        "--format", choices=("csv", "xlsx", "html", "all"), default="all", help="of tables"
+    )
+    reference.add_argument(
+        "--environment", type=Path, help="an environment.yml: the device list then says what it builds"
+    )
+    reference.add_argument(
+        "--source", default="", help="printed on every page, such as a commit or a date; nothing by itself"
+    )
+    reference.set_defaults(run=_reference)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -84,6 +112,12 @@ def _plan(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _reference(arguments: argparse.Namespace) -> int:
+    from province.reading.reference import run  # a writer of workbooks, which other commands do without
+
+    return run(arguments)
+
+
 def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
@@ -111,7 +145,13 @@ def _difference(reference: str, register: Path, sources: Sources, plan: Plan) ->
 
         past = load_sources(before, name, otherwise=sources)
         notes = (_OTHER_CATALOGUE.format(reference),) if past.catalogue is sources.catalogue else ()
-        return compare(_state(reference, past, past.plan()), now, notes=notes)
+        try:
+            then = past.plan()
+        except ProblemsFoundError as error:
+            raise ProblemsFoundError(
+                tuple(replace(p, file=f"{reference}:{p.file}") for p in error.problems)
+            ) from None
+        return compare(_state(reference, past, then), now, notes=notes)
 
 
 _OTHER_CATALOGUE = "the catalogue in {} is not written as today; today's is taken for both sides"

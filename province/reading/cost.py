@@ -100,7 +100,7 @@ NOTHING = Cost(machines=(), lines=(), totals=dict.fromkeys(QUANTITIES, 0), price
 
 def size_of(machine: Machine, register: Register) -> Size:
     """The size of one member: the catalogue's, where the province gives no other."""
-    given = getattr(register, "machines", {}).get(machine.id, {})
+    given = register.machines.get(machine.id, {})
     return Size(
         cores=given.get("cores", machine.cores),
         memory_mib=given.get("memory_mib", machine.memory_mib),
@@ -110,7 +110,7 @@ def size_of(machine: Machine, register: Register) -> Size:
 
 def cost_of(plan: Plan, register: Register, catalogue: Catalogue) -> Cost:
     """The cost of all planned machines and lines, whether built yet or not; the simulated carrier is none."""
-    given: Mapping[str, int] = getattr(register, "prices", {})
+    given = register.prices
     sizes = {name: size_of(machine, register) for name, machine in catalogue.machines.items()}
     counts: dict[tuple[str, str], int] = {}
     for host in plan.hosts:
@@ -133,9 +133,7 @@ def cost_of(plan: Plan, register: Register, catalogue: Catalogue) -> Cost:
     for unit in register.units:
         if unit.state == "closed":
             continue
-        assigned += [
-            block for block in (getattr(unit, "assigned4", None), getattr(unit, "assigned6", None)) if block
-        ]
+        assigned += [block for block in (unit.assigned4, unit.assigned6) if block]
         for link in unit.links:
             count, mbps = lines.get(link.access, (0, 0))
             lines[link.access] = (count + 1, mbps + link.bandwidth_mbps)

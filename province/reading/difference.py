@@ -15,11 +15,11 @@ from netaddr import IPNetwork
 from province.apps import App
 from province.plan import as_json as plan_json
 from province.plan.flows import Class, class_of, declared, ways
-from province.plan.model import Plan, PlannedFlow, PlannedHost, PlannedUnit, Segment
+from province.plan.model import Interface, Plan, PlannedFlow, PlannedHost, PlannedUnit, Segment
 from province.reading.cost import NOTHING, QUANTITIES, Cost, cost_of, size_of
 from province.reading.cost import as_json as cost_json
 from province.register.catalogue import ANY, OUTSIDE, Catalogue, Side
-from province.register.model import CENTRE, Register
+from province.register.model import CENTRE, Register, Unit
 
 JSON = dict[str, Any]
 CARRIER = "carrier"
@@ -145,6 +145,7 @@ class Difference:
     cost_after: Cost
     units_before: Mapping[str, PlannedUnit] = field(repr=False)
     units_after: Mapping[str, PlannedUnit] = field(repr=False)
+    records: Mapping[str, Unit] = field(repr=False)  # units of the register, as it is after
 
     @property
     def nothing(self) -> bool:
@@ -187,6 +188,7 @@ def compare(before: State | None, after: State, *, since: str = "", notes: Itera
         cost_after=after.cost,
         units_before=before.units if before else {},
         units_after=after.units,
+        records={unit.id: unit for unit in after.register.units},
     )
 
 
@@ -198,7 +200,7 @@ def _listed(part: str, state: State) -> dict[str, tuple[str, Any, Callable[[Any]
     if part == "segments":
         return {s.id: (state.line_owners.get(s.id, s.owner), s, plan_json.segment) for s in plan.segments}
     if part == "hosts":
-        return {host.name: (host.owner, host, plan_json.host) for host in plan.hosts}
+        return {host.name: (host.owner, (host, _exact(host)), _host) for host in plan.hosts}
     if part == "services":
         return {service.id: (CENTRE, service, plan_json.service) for service in plan.services}
     if part == "flows":
@@ -232,6 +234,26 @@ def _alone(unit: PlannedUnit) -> tuple[PlannedUnit, tuple[object, ...]]:
     return unit, tuple(getattr(unit, name) for name in unit.__dataclass_fields__ if name != "segments")
 
 
+def _exact(host: PlannedHost) -> tuple[object, ...]:
+    """What of a host is compared: two addresses of one network are equal to netaddr, not to us."""
+    return (
+        *(getattr(host, name) for name in host.__dataclass_fields__ if name != "interfaces"),
+        tuple(
+            (*(getattr(i, name) for name in i.__dataclass_fields__ if name != "addresses"), _addresses(i))
+            for i in host.interfaces
+        ),
+    )
+
+
+def _addresses(interface: Interface) -> tuple[tuple[int, int], ...]:
+    """Addresses as numbers with their lengths."""
+    return tuple((address.value, address.prefixlen) for address in interface.addresses)
+
+
+def _host(pair: tuple[PlannedHost, object]) -> JSON:
+    return plan_json.host(pair[0])
+
+
 def _unit(pair: tuple[PlannedUnit, object]) -> JSON:
     return {key: value for key, value in plan_json.unit(pair[0]).items() if key != "segments"}
 
@@ -241,7 +263,7 @@ def _part(name: str, before: State | None, after: State) -> Part:
 
     def same(key: str) -> bool:
         one, other = old[key][1], new[key][1]
-        return bool(one[1] == other[1]) if name == "units" else bool(one == other)
+        return bool(one[1] == other[1]) if name in ("units", "hosts") else bool(one == other)
 
     return Part(
         added=tuple(Entry(id=k, owner=o, value=plain(v)) for k, (o, v, plain) in new.items() if k not in old),
@@ -291,7 +313,7 @@ def _moved(parts: Mapping[str, Part], before: State, after: State) -> tuple[str,
             continue
         has = {i.segment: i for i in new.interfaces}
         if any(
-            i.addresses != has[i.segment].addresses or i.vips != has[i.segment].vips
+            _addresses(i) != _addresses(has[i.segment]) or i.vips != has[i.segment].vips
             for i in old.interfaces
             if i.segment in has and i.method != "tunnel"
         ):

@@ -76,10 +76,10 @@ def _meaning(found: Difference, every: bool) -> Iterable[str]:
         )
     else:
         yield "Addresses   nobody's address moves" + "".join(f"; {words}" for words in use)
-    yield "Machines    " + "; ".join(
-        f"{len(names)} to {verb}" + (f": {_list(names, every)}" if names and len(names) <= _FEW else "")
-        for verb, names in (("make", found.made), ("take away", found.taken_away))
-    )
+    head = "Machines"
+    for verb, names in (("make", found.made), ("take away", found.taken_away)):
+        yield f"{head:<12}{len(names)} to {verb}" + (f": {_list(names, every)}" if names else "")
+        head = ""
     by_reason: dict[tuple[str, ...], list[str]] = {}
     for name, reasons in found.touched.items():
         by_reason.setdefault(reasons, []).append(name)
@@ -167,7 +167,7 @@ def _what(found: Difference, unit: str) -> tuple[str, str]:
     change = next((c for c in found.parts["units"].changed if c.id == unit), None)
     fields: Mapping[str, Any] = change.fields if change else {}
     if new.state == CLOSED != old.state:
-        return _ended(new)
+        return _ended(found, new)
     if old.state == CLOSED != new.state:
         return "opened again", f"{new.name} · {new.prefix4} · {new.prefix6}"
     words = []
@@ -192,13 +192,12 @@ def _what(found: Difference, unit: str) -> tuple[str, str]:
     return kind, " · ".join(words) or new.name
 
 
-def _ended(unit: PlannedUnit) -> tuple[str, str]:
+def _ended(found: Difference, unit: PlannedUnit) -> tuple[str, str]:
     """A unit that was closed: merged into one heir, split into several, or closed without."""
-    heirs = getattr(unit, "successors", ())
-    closed = getattr(unit, "closed", "")
-    when = f" on {closed}" if closed else ""
-    kind = "closed" if not heirs else "merged" if len(heirs) == 1 else "split"
-    into = f" → {', '.join(heirs)}" if heirs else ""
+    record = found.records[unit.id]
+    kind = "split" if len(record.successors) > 1 else "merged" if record.successors else "closed"
+    when = f" on {record.closed}" if record.closed else ""
+    into = f" → {', '.join(record.successors)}" if record.successors else ""
     return kind, f"{unit.name}: {kind}{when}{into}; its block {unit.prefix4} stays reserved"
 
 

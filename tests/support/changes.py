@@ -58,6 +58,22 @@ def unit(ident: str, name: str, *, index: int, code: str, more: str = "") -> str
 
 _TWO = "index: 2\n    name: Xã Hai\n    kind: commune\n    sphere: government\n"
 _TWO_TAIL = "contacts: [{role: network_administrator, mailbox: qtm.xa-hai}]\n    wave: 2\n    state: planned"
+_PC = "where: unit\n    members: 1\n    place: 4"
+
+
+def _closed(*heirs: str) -> str:
+    """The end of the record of xa-hai once it is closed."""
+    successors = f"    successors: [{', '.join(heirs)}]\n" if heirs else ""
+    closed = _TWO_TAIL.replace("state: planned", "state: closed")
+    return f"{closed}\n    closed: 2026-07-01\n{successors}".rstrip("\n")
+
+
+def _alias(name: str, by: str, of: str = "") -> str:
+    """A former name as a line of a record."""
+    unit_id = f", unit: {of}" if of else ""
+    return f"    aliases: [{{name: {name}, until: 2026-07-01, by: {by}{unit_id}}}]\n"
+
+
 FLOW = """  - id: counter
     from: {zone: internal, at: unit, segments: [count]}
     to: {zone: servers, at: centre, segments: [srv]}
@@ -69,8 +85,20 @@ FLOW = """  - id: counter
 CHANGES: Mapping[str, Mapping[str, Change]] = {
     "nothing": {UNITS: more("# A remark.\n")},
     "add": {UNITS: more(unit("xa-moi", "Xã Mới", index=3, code="99003"))},
-    "close": {UNITS: text((_TWO_TAIL, _TWO_TAIL.replace("planned", "closed")))},
-    "rename": {UNITS: text(("name: Phường Một", "name: Phường Nhất"))},
+    "close": {UNITS: text((_TWO_TAIL, _closed()))},
+    "rename": {UNITS: text(("name: Phường Một\n", f"name: Phường Nhất\n{_alias('Phường Một', 'rename')}"))},
+    "merge": {
+        UNITS: text(
+            ("name: Phường Một\n", f"name: Phường Một\n{_alias('Xã Hai', 'merge', 'xa-hai')}"),
+            (_TWO_TAIL, _closed("phuong-mot")),
+        )
+    },
+    "split": {
+        UNITS: lambda before: more(
+            unit("xa-ba", "Xã Ba", index=3, code="99003", more=_alias("Xã Hai", "split", "xa-hai"))
+            + unit("xa-bon", "Xã Bốn", index=4, code="99004", more=_alias("Xã Hai", "split", "xa-hai"))
+        )(text((_TWO_TAIL, _closed("xa-ba", "xa-bon")))(before))
+    },
     "move": {UNITS: text((_TWO, _TWO.replace("    sphere", "    parent: huyen-dong\n    sphere")))},
     "service": {UNITS: text(("[dns, ntp, packages]", "[dns, ntp, packages, start]"))},
     "second-line": {
@@ -82,6 +110,11 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
         )
     },
     "flow": {FLOWS: more(FLOW)},
+    "own-sizes": {
+        PROVINCE: more("machines: {hub: {cores: 8, memory_mib: 4096}}\nprices: {core_year: 1000000}\n")
+    },
+    "own-block": {UNITS: text(("    sphere: party\n", "    sphere: party\n    assigned4: 203.0.112.0/24\n"))},
+    "pair": {MACHINES: text((_PC, _PC.replace("members: 1", "members: 2")))},
     "size": {MACHINES: text(("memory_mib: 8192", "memory_mib: 16384"))},
     "domain": {PROVINCE: text(("domain: mau.gov.vn", "domain: tinhmau.gov.vn"))},
 }

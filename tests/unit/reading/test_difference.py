@@ -55,7 +55,8 @@ def files_of(folder: Path) -> dict[str, dict[str, bytes]]:
     sources = load_sources(folder / REGISTER)
     environment = as_if_built(sources)
     units = tuple(unit.id for unit in sources.register.units if unit.state != "closed")
-    environment = replace(environment, units=units, workstations=1)
+    pcs = sources.catalogue.machines["workstation"].members
+    environment = replace(environment, units=units, workstations=pcs)
     plan = plan_for(environment)
     keys = {host.name: f"key of {host.name}" for host in plan.hosts}
     program = program_for(ROOT, ROOT / "inventories/common/group_vars")
