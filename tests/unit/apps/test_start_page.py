@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,14 @@ def test_every_element_is_closed(page: Page) -> None:
 def test_the_page_names_the_province(page: Page) -> None:
     assert PROVINCE.name in page.text
     assert f"http://start.{PROVINCE.domain}/" in page.text
+
+
+def test_a_municipality_reads_of_itself_not_of_a_province() -> None:
+    city = Page(files(replace(PROVINCE, name="Thành phố Hải Phòng"))["www/index.html"]).text.lower()
+    assert "thành phố" in city
+    assert "tỉnh" not in city
+    assert "{cap}" not in city
+    assert "tỉnh" in Page(files()["www/index.html"]).text.lower()
 
 
 def test_every_unit_that_is_not_closed_is_listed_once(page: Page) -> None:
