@@ -215,7 +215,7 @@ def _chips(atlas: Atlas, segment: Segment) -> list[tuple[list[Line], str]]:
 
 
 def _addresses(given: Sequence[object]) -> list[Line]:
-    return [Line(str(address).partition("/")[0], 8.5) for address in given]
+    return [Line(str(address).partition("/")[0], 8) for address in given]
 
 
 def _reserved(atlas: Atlas, host: PlannedHost) -> bool:
@@ -245,8 +245,8 @@ class _Island:
 
 def _island(atlas: Atlas, segment: Segment, inner: float, alone: bool) -> _Island:
     chips = _chips(atlas, segment)
-    # A head of one line wants four chips' width; where several segments share a row, two must do.
-    least = 4 if alone else 2
+    # A head of one line wants five chips' width; where several segments share a row, two must do.
+    least = 5 if alone else 2
     columns = max(least, min(len(chips), int((inner - 10) // CHIP_W)))
     w = columns * CHIP_W + 4
     vi, _ = of(SEGMENTS, segment.name)
@@ -258,9 +258,7 @@ def _island(atlas: Atlas, segment: Segment, inner: float, alone: bool) -> _Islan
     )
     way = f" – GW {segment.gateway4}, {segment.gateway6}" if segment.gateway4 is not None else ""
     head = [
-        Line(
-            f"{segment.name}{owner} · {vi}{vlan} – {segment.network4} – {segment.network6}{way}", 8.5, lines=4
-        )
+        Line(f"{segment.name}{owner} · {vi}{vlan} – {segment.network4} – {segment.network6}{way}", 9, lines=4)
     ]
     return _Island(
         segment=segment,
@@ -296,8 +294,8 @@ def _row_name(row: Row) -> list[Line]:
     at, zone = row
     vi, en = ZONES[zone]
     if at == CENTRE:
-        return [Line(vi, 10, bold=True), Line(en, 8.5)]
-    return [Line(f"{vi} ({AT[at][0]})", 9.5, bold=True)]
+        return [Line(vi, 10, bold=True), Line(en, 9)]
+    return [Line(f"{vi} ({AT[at][0]})", 9, bold=True)]
 
 
 def _row_words(atlas: Atlas, row: Row) -> list[Line]:
@@ -411,7 +409,7 @@ def _cell_widths() -> list[float]:
 
 
 def _row_lines(cells: Cells, bold: bool = False) -> list[list[Line]]:
-    return [[Line(cell, 9.5, bold=bold, lines=12)] for cell in cells]
+    return [[Line(cell, 10, bold=bold, lines=12)] for cell in cells]
 
 
 def _table_height(cells: Cells, bold: bool = False) -> float:
@@ -451,7 +449,7 @@ def _reason_sheet(about: About, entries: Sequence[Cells], page: int, pages: int)
     return sheet.svg()
 
 
-LABEL_W, END_W, PITCH_Y = 236.0, 118.0, 62.0
+LABEL_W, END_W, PITCH_Y = 256.0, 104.0, 62.0
 
 
 def physical(atlas: Atlas) -> list[str]:
@@ -467,7 +465,7 @@ def physical(atlas: Atlas) -> list[str]:
     column = max(
         [86.0]
         + [
-            width(text, 8.5) + 24
+            width(text, 9) + 24
             for host in hosts
             for interface in host.interfaces
             for text in _port_words(atlas, interface)
@@ -534,7 +532,7 @@ def _rails(
         if _leaves(atlas, segment):
             words_ = ["Nhà mạng", "carrier"] if carried else ["Internet"]
             sheet.card(
-                end, y - 20, END_W, [Line(text, 9.5, bold=not place) for place, text in enumerate(words_)],
+                end, y - 20, END_W, [Line(text, 10, bold=not place) for place, text in enumerate(words_)],
                 h=40, inside=outer, dash="6 3",
             )  # fmt: skip
     for number, host in enumerate(hosts):
@@ -556,8 +554,8 @@ def _rails(
             y = at[interface.segment]
             sheet.dot(spine, y)
             words_ = _port_words(atlas, interface)
-            for text, line in zip(words_, (y - 5.5, y + 4 + 8.5), strict=False):
-                sheet.label(spine + 7, line, text, outer, size=8.5, room=step - 19)
+            for text, line in zip(words_, (y - 5.5, y + 4 + 9), strict=False):
+                sheet.label(spine + 7, line, text, outer, size=9, room=step - 19)
 
 
 def _leaves(atlas: Atlas, segment: Segment) -> bool:
@@ -571,7 +569,7 @@ def _rail_lines(segment: Segment) -> list[Line]:
     name = segment.id.rpartition("/")[2]
     first = f"VLAN {segment.vlan} · {name}" if segment.vlan else f"{vi} · {name}"
     return [
-        Line(f"{first} · {vi}" if segment.vlan else first, 9.5, bold=True, lines=1),
+        Line(f"{first} · {vi}" if segment.vlan else first, 10, bold=True, lines=1),
         Line(str(segment.network4), 9),
         Line(str(segment.network6), 9, lines=1),
     ]
@@ -581,12 +579,12 @@ def _host_lines(atlas: Atlas, host: PlannedHost) -> list[Line]:
     machine = atlas.catalogue.machines[host.machine]
     return [
         Line(host.name, 10, bold=True),
-        Line(of(MACHINES, host.machine)[0], 8.5, lines=3),
+        Line(of(MACHINES, host.machine)[0], 9, lines=3),
         *_size_lines(atlas, host),
         *(
-            [Line("dự phòng · reserved", 8.5, bold=True)]
+            [Line("dự phòng · reserved", 9, bold=True)]
             if _reserved(atlas, host)
-            else [Line(f"cặp · pair {host.member}/{machine.members}", 8.5, fill=FAINT)]
+            else [Line(f"cặp · pair {host.member}/{machine.members}", 9, fill=FAINT)]
             if machine.members > 1
             else []
         ),
@@ -597,9 +595,9 @@ def _size_lines(atlas: Atlas, host: PlannedHost) -> list[Line]:
     cores, memory, disk = (atlas.size(host.machine, what) for what in ("cores", "memory_mib", "disk_gib"))
     shown = f"{memory // 1024} GiB" if memory % 1024 == 0 else f"{memory} MiB"
     return [
-        Line(f"{cores} nhân · cores", 8.5),
-        Line(f"RAM {shown}", 8.5),
-        Line(f"đĩa · disk {disk} GiB", 8.5),
+        Line(f"{cores} nhân · cores", 9),
+        Line(f"RAM {shown}", 9),
+        Line(f"Đĩa {disk} GiB", 9),
     ]
 
 

@@ -101,10 +101,10 @@ def _title_block(sheet: Sheet, outer: Box, about: About, page: int, pages: int) 
         [(520, "Nội dung · What", f"{view[0]} {subject[0]} · {view[1]}, {subject[1]}", True)],
         [(520, "Đối tượng · Subject", about.subject, True)],
         [
-            (90, "Lập · Drawn", "", False),
-            (90, "Kiểm tra · Checked", "", False),
-            (95, "Phê duyệt · Approved", "", False),
-            (135, "Nguồn dữ liệu · Source", about.source, False),
+            (82, "Lập · Drawn", "", False),
+            (100, "Kiểm tra · Checked", "", False),
+            (118, "Phê duyệt · Approved", "", False),
+            (110, "Nguồn · Source", about.source, False),
             (55, "Tờ · Sheet", f"{page}/{pages}", False),
             (55, "Khổ · Size", sheet.size, False),
         ],
@@ -113,9 +113,9 @@ def _title_block(sheet: Sheet, outer: Box, about: About, page: int, pages: int) 
         at = x
         for wide, caption, value, bold in row:
             cell = sheet.box(at, y + number * ROW, wide, ROW, inside=block, radius=0, thick=0.8)
-            sheet.label(at + 4, base_line(cell.y + 1, 7), caption, cell, size=7, fill=FAINT)
+            sheet.label(at + 4, base_line(cell.y + 1, 8), caption, cell, size=8, fill=FAINT)
             if value:
-                sheet.label(at + 4, base_line(cell.y + 12, 10), value, cell, size=10, bold=bold)
+                sheet.label(at + 4, base_line(cell.y + 13, 10), value, cell, size=10, bold=bold)
             at += wide
     return block
 

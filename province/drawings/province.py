@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from province.drawings.atlas import CLOSED, Atlas, centre_hosts
 from province.drawings.frame import About, Mark, Stroke, framed, room_of
 from province.drawings.sheet import FAINT, Box, Line, Look, Sheet, base_line, card_height
-from province.drawings.text import PITCH
+from province.drawings.text import pitch
 from province.drawings.unit import LINE, TUNNEL, TUNNEL_COLOUR
 from province.drawings.words import ACCESS, POOLS, SPHERES, STATES, Words, both, of
 from province.plan.model import PlannedUnit, Segment
@@ -19,6 +19,8 @@ SIZE = "A3"
 COLUMNS = 8
 BAND_H, RAIL, SPACE = 132.0, 22.0, 16.0
 STRIPE = 8.0
+# More than fit on a sheet, so that of long groups only what matters is measured.
+MOST_ROWS = 60
 SPHERE_LOOKS = {
     "government": Look(colour="#1b5e9b", tint="#eef5fc", pattern="level"),
     "party": Look(colour="#b3261e", tint="#fdf0ee", pattern="rising"),
@@ -138,7 +140,6 @@ def _ordered(atlas: Atlas) -> list[PlannedUnit]:
 
 
 def _group(atlas: Atlas, first: PlannedUnit) -> Group:
-    pool = atlas.register.pools[first.pool]
     under = f" – trực thuộc {atlas.units[first.parent].name}" if first.parent else ""
     members = [
         unit
@@ -148,13 +149,13 @@ def _group(atlas: Atlas, first: PlannedUnit) -> Group:
     tunnels = sum(len(atlas.peers.get(unit.id, ())) for unit in members)
     return Group(
         title=f"{of(POOLS, first.pool)[0]}: {len(members)}{under}",
-        note=f"{pool.network4}, {pool.network6}; {tunnels} đường hầm · tunnels",
+        note=f"{tunnels} đường hầm · tunnels",
         look=SPHERE_LOOKS.get(first.sphere, OTHER_SPHERE),
     )
 
 
 def _logical_cell(atlas: Atlas, unit: PlannedUnit) -> Cell:
-    lines = [Line(unit.name, 9, bold=True, lines=2), Line(f"{unit.code} · AS {unit.asn}", 8)]
+    lines = [Line(unit.name, 9, bold=True, lines=3), Line(f"{unit.code} · AS {unit.asn}", 8)]
     if unit.state == CLOSED:
         lines += _closed_lines(atlas, unit)
         return Cell(lines=tuple(lines), dash=CLOSED_MARK.dash)
@@ -180,7 +181,7 @@ def _physical_cell(atlas: Atlas, unit: PlannedUnit, number: int) -> Cell:
     which = f" ({number + 1}/{len(links)})" if len(links) > 1 else ""
     return Cell(
         lines=(
-            Line(unit.name, 9, bold=True, lines=2),
+            Line(unit.name, 9, bold=True, lines=3),
             Line(f"đợt {atlas.records[unit.id].wave} · {of(STATES, unit.state)[0]}{which}", 8),
             Line(str(lines[number].network4), 8),
         ),
@@ -207,12 +208,12 @@ class _Piece:
     part: str
     columns: int
     w: float
-    cell_h: float
+    rows: Sequence[float]  # how high each row of cells is
 
     @property
     def head(self) -> list[Line]:
         """What stands over the cells."""
-        return [Line(f"{self.group.title}{self.part} – {self.group.note}", 9.5, bold=True, lines=5)]
+        return [Line(f"{self.group.title}{self.part} – {self.group.note}", 10, bold=True, lines=5)]
 
     @property
     def head_h(self) -> float:
@@ -222,7 +223,18 @@ class _Piece:
     @property
     def h(self) -> float:
         """How high the piece is."""
-        return self.head_h + -(-len(self.cells) // self.columns) * (self.cell_h + 4) + 3
+        return self.head_h + sum(row + 4 for row in self.rows) + 3
+
+    def fitting(self, room: float) -> int:
+        """How many rows fit."""
+        room -= self.head_h + 3
+        rows = 0
+        for row in self.rows:
+            room -= row + 4
+            if room < 0:
+                break
+            rows += 1
+        return rows
 
 
 def _pages(
@@ -241,14 +253,11 @@ def _pages(
     left = height
     for group in groups:
         rest: Sequence[Cell] = group.cells
-        cell_h = max(card_height(cell.lines, cell_w - 4) for cell in group.cells) + (
-            7 if any(cell.progress is not None for cell in group.cells) else 0
-        )
         part = 1
         while rest:
             columns = _columns(len(rest))
             shelf = pages[-1][-1] if pages[-1] else []
-            piece = _piece(group, rest, part, columns, cell_w, cell_h)
+            piece = _piece(group, rest, part, columns, cell_w)
             beside = sum(other.columns for other in shelf) + columns <= COLUMNS
             higher = max(0.0, piece.h - max((other.h for other in shelf), default=0))
             if shelf and beside and columns < COLUMNS and higher <= left:
@@ -259,11 +268,11 @@ def _pages(
                 pages[-1].append([piece])
                 left -= piece.h + SPACE
                 break
-            fitting = int((left - SPACE - piece.head_h - 3) // (cell_h + 4)) * columns
+            rows = piece.fitting(left - SPACE)
             # A head with one row under it at the foot of a page is worse than a gap.
-            if fitting >= 2 * columns or left == height:
-                taken = max(fitting, columns)
-                pages[-1].append([_piece(group, rest[:taken], part, columns, cell_w, cell_h)])
+            if rows > 1 or left == height:
+                taken = max(rows, 1) * columns
+                pages[-1].append([_piece(group, rest[:taken], part, columns, cell_w)])
                 rest = rest[taken:]
                 part += 1
             pages.append([])
@@ -298,16 +307,20 @@ def _columns(count: int) -> int:
     return count if count <= COLUMNS // 2 else COLUMNS // 2 if COLUMNS < count <= 12 else min(count, COLUMNS)
 
 
-def _piece(
-    group: Group, cells: Sequence[Cell], part: int, columns: int, cell_w: float, cell_h: float
-) -> _Piece:
+def _piece(group: Group, cells: Sequence[Cell], part: int, columns: int, cell_w: float) -> _Piece:
+    w = columns * cell_w - 2
+    inner = (w - 12) / columns - 4
+    high = [
+        card_height(cell.lines, inner) + (7 if cell.progress is not None else 0)
+        for cell in cells[: columns * MOST_ROWS]
+    ]
     return _Piece(
         group=group,
         cells=cells,
         part=" (tiếp · continued)" if part > 1 else "",
         columns=columns,
-        w=columns * cell_w - 2,
-        cell_h=cell_h,
+        w=w,
+        rows=[max(high[first : first + columns]) for first in range(0, len(high), columns)],
     )
 
 
@@ -346,11 +359,12 @@ def _draw_piece(sheet: Sheet, outer: Box, piece: _Piece, x: float, y: float) -> 
     sheet.stripe(x, y, STRIPE, piece.h, look, area=True)
     sheet.write(Box(frame.number, x + STRIPE, y, piece.w - STRIPE, piece.h), piece.head)
     inner = (piece.w - 12) / piece.columns
+    rows = piece.rows
     for number, cell in enumerate(piece.cells):
         down, along = divmod(number, piece.columns)
-        left, top = x + 11 + along * inner, y + piece.head_h + down * (piece.cell_h + 4)
+        left, top = x + 11 + along * inner, y + piece.head_h + sum(row + 4 for row in rows[:down])
         box = sheet.card(
-            left, top, inner - 4, cell.lines, h=piece.cell_h, inside=frame, dash=cell.dash, thick=0.8
+            left, top, inner - 4, cell.lines, h=rows[down], inside=frame, dash=cell.dash, thick=0.8
         )
         if cell.progress is not None:
             wide = box.w - 14
@@ -375,7 +389,7 @@ def _logical_band(sheet: Sheet, outer: Box, room: Box, atlas: Atlas) -> float:
         for interface in host.interfaces:
             if interface.method == "tunnel" or atlas.segments[interface.segment] in atlas.lines(host):
                 said = ", ".join(str(address.ip) for address in interface.addresses)
-                lines.append(Line(f"{interface.name}: {said}", 8.5, lines=2))
+                lines.append(Line(f"{interface.name}: {said}", 8, lines=2))
         x = left + number * (hub_w + 10)
         sheet.card(x, y, hub_w, lines, h=h, inside=outer, thick=2, stroke=TUNNEL_COLOUR)
         sheet.wire(
@@ -386,10 +400,10 @@ def _logical_band(sheet: Sheet, outer: Box, room: Box, atlas: Atlas) -> float:
         )
     x = left + len(hubs) * (hub_w + 10) + 24
     inner = [
-        Line(f"Trung tâm · centre dc.{plan.domain}", 10.5, bold=True),
+        Line(f"Trung tâm · centre dc.{plan.domain}", 11, bold=True),
         Line(f"{pool.network4}, {pool.network6}", 9),
         Line(f"{len(centre_hosts(atlas))} máy · machines, {len(plan.services)} dịch vụ · services", 9),
-        Line("Xem sơ đồ trung tâm · see the drawings of the centre", 8.5, fill=FAINT),
+        Line("Xem sơ đồ trung tâm · see the drawings of the centre", 8, fill=FAINT),
     ]
     sheet.card(x, y, centre_w, inner, h=h, inside=outer, thick=2)
     if hubs:
@@ -398,14 +412,12 @@ def _logical_band(sheet: Sheet, outer: Box, room: Box, atlas: Atlas) -> float:
     x += centre_w + 14
     counts = Counter(unit.pool for unit in plan.units)
     rows = [(name, pool) for name, pool in register.pools.items() if counts[name]]
-    lines = [Line("Vùng địa chỉ · pools", 9.5, bold=True)]
+    lines = [Line("Vùng địa chỉ · pools", 10, bold=True)]
     lines += [
-        Line(
-            f"{of(POOLS, name)[0]}: {counts[name]} đơn vị – {given.network4}, {given.network6}", 8.5, lines=1
-        )
+        Line(f"{of(POOLS, name)[0]}: {counts[name]} đơn vị – {given.network4}, {given.network6}", 8, lines=1)
         for name, given in rows
     ]
-    fitting = int((h - 9.5 * PITCH - 7) // (8.5 * PITCH))
+    fitting = int((h - pitch(10) - 7) // pitch(8))
     sheet.card(x, y, room.right - x, lines[: 1 + fitting], h=h, inside=outer)
     return y + h + 7
 
@@ -430,10 +442,10 @@ def _physical_band(sheet: Sheet, outer: Box, room: Box, atlas: Atlas) -> float:
         y,
         carrier_w,
         [
-            Line(both(words), 10.5, bold=True),
-            Line(f"{number} đường của đơn vị · lines of units", 9.5),
-            Line(f"tổng · total {total} Mbit/s", 9.5),
-            Line(f"{len(lines)} đường của trung tâm · lines of the centre", 9.5),
+            Line(both(words), 11, bold=True),
+            Line(f"{number} đường của đơn vị · lines of units", 10),
+            Line(f"tổng · total {total} Mbit/s", 10),
+            Line(f"{len(lines)} đường của trung tâm · lines of the centre", 10),
         ],
         h=h,
         inside=outer,
@@ -464,9 +476,9 @@ def _physical_band(sheet: Sheet, outer: Box, room: Box, atlas: Atlas) -> float:
 
 def _centre_line(segment: Segment) -> list[Line]:
     return [
-        Line(segment.id.rpartition("/")[2], 9.5, bold=True),
-        Line(str(segment.network4), 8.5),
-        Line(str(segment.network6), 8.5, lines=1),
+        Line(segment.id.rpartition("/")[2], 10, bold=True),
+        Line(str(segment.network4), 8),
+        Line(str(segment.network6), 8, lines=1),
     ]
 
 

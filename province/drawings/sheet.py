@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape, quoteattr
 
-from province.drawings.text import ASCENT, DESCENT, FONTS, PITCH, shorten, width, wrap
+from province.drawings.text import FONTS, above, pitch, shorten, width, wrap
 
 # ISO 216, landscape, in millimetres; the smallest that a drawing fits on is taken.
 SIZES = {"A4": (297, 210), "A3": (420, 297), "A2": (594, 420), "A1": (841, 594), "A0": (1189, 841)}
@@ -230,7 +230,7 @@ class Sheet:
             for text in shown:
                 self.label(
                     box.x + left + PAD,
-                    at + line.size * ASCENT,
+                    at + above(line.size),
                     text,
                     box,
                     size=line.size,
@@ -238,7 +238,7 @@ class Sheet:
                     fill=line.fill,
                     full=line.text if cut else "",
                 )
-                at += line.size * PITCH
+                at += pitch(line.size)
         return at
 
     def wire(
@@ -279,7 +279,7 @@ class Sheet:
                     f'fill="{fill}" stroke="{INK}" stroke-width="0.7"/>'
                 )
 
-    def badge(self, x: float, y: float, text: str, *, inside: Box | None = None, size: float = 9.5) -> Box:
+    def badge(self, x: float, y: float, text: str, *, inside: Box | None = None, size: float = 10) -> Box:
         """A number in a ring around a point."""
         w = max(18.0, width(text, size, bold=True) + 8)
         box = self.box(x - w / 2, y - 9, w, 18, inside=inside, radius=9, thick=1.4)
@@ -304,7 +304,7 @@ class Sheet:
                 f'<svg xmlns="http://www.w3.org/2000/svg" width="{mm[0]}mm" height="{mm[1]}mm" '
                 f'viewBox="0 0 {number(self.w)} {number(self.h)}" role="img" xml:lang="{self.language}" '
                 f'lang="{self.language}" aria-labelledby="{self.slug}-t {self.slug}-d" '
-                f"font-family={quoteattr(FONTS)} fill={quoteattr(INK)}>",
+                f'font-family={quoteattr(FONTS)} fill={quoteattr(INK)} text-rendering="geometricPrecision">',
                 f'<title id="{self.slug}-t">{words(self.title)}</title>',
                 f'<desc id="{self.slug}-d">{words(self.description)}</desc>',
                 *(["<defs>", *defs, "</defs>"] if defs else []),
@@ -330,15 +330,10 @@ def card_height(lines: Iterable[Line], w: float, striped: bool = False) -> float
     """How high a card of width `w` must be for its lines."""
     room = _room(w, STRIPE if striped else 0)
     return PAD + sum(
-        len(wrap(line.text, line.size, room, line.lines, line.bold)) * line.size * PITCH for line in lines
+        len(wrap(line.text, line.size, room, line.lines, line.bold)) * pitch(line.size) for line in lines
     )
 
 
 def base_line(y: float, size: float) -> float:
     """The base line of a text whose box begins at `y`."""
-    return y + size * ASCENT
-
-
-def under(y: float, size: float) -> float:
-    """Where the box of a text with base line `y` ends."""
-    return y + size * DESCENT
+    return y + above(size)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from province.drawings.atlas import Atlas
 from province.drawings.frame import About, Mark, Stroke, framed, room_of, zone_marks
-from province.drawings.sheet import FAINT, SIZES, Box, Line, Sheet, base_line, card_height
+from province.drawings.sheet import FAINT, PAD, SIZES, Box, Line, Sheet, base_line, card_height
 from province.drawings.words import (
     ACCESS,
     LEASED,
@@ -28,7 +28,7 @@ TUNNEL = Stroke("Đường hầm · tunnel (WireGuard, BGP)", TUNNEL_COLOUR, "9 
 WIRED = Stroke("Kết nối · connection")
 TRUNK = Stroke("Trunk 802.1Q", thick=3.6)
 LINE = Stroke("Đường truyền của nhà mạng · carrier's line", LOOKS[Zone.BORDER].colour, "12 3 3 3", 2.6)
-HEAD = 42.0
+HEAD = 54.0
 SEGMENT_W, SERVICE_W, HUB_W, GATEWAY_W = 212.0, 212.0, 252.0, 222.0
 TUNNEL_GAP, CHANNEL, ROW_GAP, PORT_H = 86.0, 26.0, 12.0, 34.0
 
@@ -91,7 +91,7 @@ def logical(atlas: Atlas, unit: PlannedUnit) -> list[str]:
             middle - 7,
             peer.gateway_interface,
             outer,
-            size=9.5,
+            size=10,
             bold=True,
             anchor="middle",
             room=TUNNEL_GAP,
@@ -145,7 +145,7 @@ def physical(atlas: Atlas, unit: PlannedUnit) -> list[str]:
         (segment, _line_lines(segment, record.links[number].access, record.links[number].bandwidth_mbps))
         for number, segment in enumerate(atlas.lines(gateways[0]) if gateways else [])
     ]
-    line_w, port_w, switch_w, device_w = 236.0, 232.0, 196.0, 300.0
+    line_w, port_w, switch_w, device_w = 214.0, 214.0, 186.0, 282.0
     gateway = _box_lines(atlas, gateways, unit, wired)
     device_h = [max(card_height(found, device_w, True), PORT_H + 2) for found in devices]
     line_h = max((card_height(found, line_w, True) for _, found in lines), default=0)
@@ -169,7 +169,6 @@ def physical(atlas: Atlas, unit: PlannedUnit) -> list[str]:
     # What room is left goes between the rows.
     gap = ROW_GAP + max(0, min(28, (room.h - HEAD - 34 - rows_h) / max(1, len(wired))))
     switch_h = max(rows_h + (gap - ROW_GAP) * len(wired) + 34 - gap, 60)
-    gateway_h = max(gateway_h, switch_h)
     step = gateway_h / max(1, len(lines))
     for number, (_segment, found) in enumerate(lines):
         y = top + number * step + (step - line_h) / 2
@@ -183,7 +182,7 @@ def physical(atlas: Atlas, unit: PlannedUnit) -> list[str]:
     sheet.card(gateway_x, top, port_w, gateway, h=gateway_h, inside=outer, thick=2)
 
     switch = sheet.box(switch_x, top, switch_w, switch_h, inside=outer, thick=2)
-    sheet.write(switch, [Line("Bộ chuyển mạch · switch", 10.5, bold=True, lines=1)], top=2)
+    sheet.write(switch, [Line("Bộ chuyển mạch · switch", 11, bold=True, lines=1)], top=2)
     trunk_y = top + 14
     sheet.wire([(gateway_x + port_w, trunk_y), (switch_x, trunk_y)], thick=TRUNK.thick)
     y = top + 34
@@ -195,13 +194,13 @@ def physical(atlas: Atlas, unit: PlannedUnit) -> list[str]:
         vi, en = of(SEGMENTS, segment.name)
         sheet.label(
             port.x + 6,
-            base_line(port.y + 2, 9.5),
+            base_line(port.y + 2, 10),
             f"VLAN {segment.vlan} · {segment.name}",
             port,
-            size=9.5,
+            size=10,
             bold=True,
         )
-        sheet.label(port.x + 6, base_line(port.y + 17, 8.5), both((vi, en)), port, size=8.5)
+        sheet.label(port.x + 6, base_line(port.y + 17, 9), both((vi, en)), port, size=9)
         sheet.card(device_x, y, device_w, found, h=height, look=look, inside=outer)
         sheet.wire([(port.right, y + height / 2), (device_x, y + height / 2)])
         y += height + gap
@@ -242,16 +241,16 @@ def _sheet(
         both(of(STATES, unit.state)),
         f"cấp độ · level {record.level}",
     ]
-    sheet.label(
-        room.x, base_line(room.y + 22, 9.5), "; ".join(facts), outer, size=9.5, fill=FAINT, room=room.w
-    )
+    head = Box(outer.number, room.x - PAD, room.y + 20, room.w + PAD, HEAD - 20)
+    sheet.write(head, [Line("; ".join(facts), 10, fill=FAINT, lines=2)])
     return sheet, outer, room
 
 
 def _hub_lines(atlas: Atlas, peer: Peer) -> list[Line]:
     asn = atlas.catalogue.machines["hub"].asn
     return [
-        Line(f"{peer.hub} – {both(MACHINES['hub'])}", 10.5, bold=True),
+        Line(peer.hub, 11, bold=True),
+        Line(both(MACHINES["hub"])),
         Line(f"AS {asn}", 10),
         Line(f"Đầu hầm · tunnel end {peer.hub_interface}: {peer.hub_address4}", lines=2),
         Line(f"{peer.hub_address6}", lines=2),
@@ -263,7 +262,7 @@ def _hub_lines(atlas: Atlas, peer: Peer) -> list[Line]:
 def _gateway_lines(atlas: Atlas, unit: PlannedUnit, peers: Iterable[Peer]) -> list[Line]:
     made: list[Line] = []
     for host in atlas.gateways(unit.id):
-        made += [Line(host.name, 10.5, bold=True, lines=4), Line(both(MACHINES["unit_gateway"]))]
+        made += [Line(host.name, 11, bold=True, lines=4), Line(both(MACHINES["unit_gateway"]))]
     made += [
         Line(f"AS {unit.asn}", 11, bold=True),
         Line("Khối địa chỉ · block:", fill=FAINT),
@@ -290,9 +289,9 @@ def _gateway_lines(atlas: Atlas, unit: PlannedUnit, peers: Iterable[Peer]) -> li
 
 def _segment_lines(atlas: Atlas, unit: PlannedUnit, segment: Segment) -> list[Line]:
     vi, _ = of(SEGMENTS, segment.name)
-    vlan = f"VLAN {segment.vlan}" if segment.vlan else "không VLAN · no VLAN"
+    vlan = f"VLAN {segment.vlan}" if segment.vlan else "không VLAN · none"
     made = [
-        Line(both((vi, segment.name)), 10.5, bold=True, lines=1),
+        Line(both((vi, segment.name)), 11, bold=True, lines=1),
         Line(f"{both(ZONES[segment.zone])} – {vlan}", 9),
         Line(str(segment.network4)),
         Line(str(segment.network6), lines=2),
@@ -346,10 +345,10 @@ def _service_lines(atlas: Atlas, unit: PlannedUnit, service: PlannedService) -> 
 
 def _line_lines(segment: Segment, access: str, rate: int) -> list[Line]:
     return [
-        Line(f"Đường truyền · line {segment.name}", 10.5, bold=True),
+        Line(f"Đường truyền · line {segment.name}", 11, bold=True),
         Line(f"{both(of(ACCESS, access))}, {rate} Mbit/s", 10, bold=True),
-        Line(str(segment.network4), 9.5),
-        Line(str(segment.network6), 9.5, lines=2),
+        Line(str(segment.network4), 10),
+        Line(str(segment.network6), 10, lines=2),
         Line(f"phía nhà mạng · carrier {segment.gateway4}", 9),
         Line(f"{segment.gateway6}", 9, lines=2),
     ]
@@ -360,13 +359,13 @@ def _box_lines(
 ) -> list[Line]:
     made: list[Line] = []
     for host in gateways:
-        made += [Line(host.name, 10.5, bold=True, lines=4), Line(both(MACHINES["unit_gateway"]))]
+        made += [Line(host.name, 11, bold=True, lines=4), Line(both(MACHINES["unit_gateway"]))]
         for interface in host.interfaces:
             if atlas.segments[interface.segment].owner != unit.id:
-                made.append(Line(f"Cổng WAN · WAN port {interface.name}:", 9.5, bold=True))
-                made += [Line(str(address), 9.5, lines=2) for address in interface.addresses]
-        made.append(Line("Cổng LAN · LAN port: trunk 802.1Q", 9.5, bold=True))
-        made.append(Line("VLAN " + ", ".join(str(segment.vlan) for segment in wired), 9.5, lines=8))
+                made.append(Line(f"Cổng WAN · WAN port {interface.name}:", 10, bold=True))
+                made += [Line(str(address), 10, lines=2) for address in interface.addresses]
+        made.append(Line("Cổng LAN · LAN port: trunk 802.1Q", 10, bold=True))
+        made.append(Line("VLAN " + ", ".join(str(segment.vlan) for segment in wired), 10, lines=8))
         for interface in host.interfaces:
             if interface.method == "tunnel":
                 continue
@@ -392,11 +391,11 @@ def _device_lines(
                 if interface.method == "dynamic"
                 else ", ".join(str(address) for address in interface.addresses)
             )
-            made.append(Line(f"{host.name} ({both(of(MACHINES, host.machine))})", 9.5, bold=True, lines=4))
+            made.append(Line(f"{host.name} ({both(of(MACHINES, host.machine))})", 10, bold=True, lines=4))
             made.append(Line(f"{interface.name}: {had}", 9, lines=3))
     leases = next((s.leases for s in atlas.catalogue.unit if s.name == segment.name), False)
     if leases:
         vi, en = LEASED.get(segment.name, ("Máy nhận địa chỉ tự động", "machines with leases"))
-        made.append(Line(f"{both((vi, en))}: DHCP", 9.5))
+        made.append(Line(f"{both((vi, en))}: DHCP", 10))
     made.append(Line(f"{segment.network4}, {segment.network6}", 9, fill=FAINT, lines=2))
     return made

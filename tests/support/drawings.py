@@ -7,13 +7,14 @@ from a browser that has shown it.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from xml.etree import ElementTree
 
-from province.drawings.text import ASCENT, DESCENT, width
+from province.drawings.text import above, pitch, width
 
 SVG = "{http://www.w3.org/2000/svg}"
 # Places are written to a tenth of a pixel.
@@ -103,7 +104,7 @@ def read(svg: str, measured: Sequence[Sequence[float]] = ()) -> Drawing:
             wide = width(said, size, element.get("font-weight") == "bold")
             shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[element.get("text-anchor", "start")]
             x, y = _number(element, "x") - shift * wide, _number(element, "y")
-            area = _area(name, x, y - size * ASCENT, wide, size * (ASCENT + DESCENT))
+            area = _area(name, x, y - above(size), wide, pitch(size))
         labels.append((area, element.get("data-in", "")))
     boxes: dict[str, tuple[Area, str]] = {}
     patterns = []
@@ -198,3 +199,56 @@ def _box_faults(drawing: Drawing) -> Iterator[str]:
     for wire in drawing.wires:
         if not wire.inside(drawing.page):
             yield f"the line {wire.name} leaves the page"
+
+
+def page_of(svgs: Iterable[str]) -> str:
+    """Drawings in one HTML page, as wide as the screen."""
+    style = "body{margin:0} svg{width:100%;height:auto;display:block}"
+    return f"<!doctype html><meta charset=utf-8><style>{style}</style>{''.join(svgs)}"
+
+
+# Every character that drawings have a width for: ASCII, the letters of Vietnamese, signs of our own words.
+CHARACTERS = "".join(
+    [chr(code) for code in range(0x20, 0x7F)]
+    + list("ÀÁÂÃÈÉÊÌÍÒÓÔÕÙÚÝàáâãèéêìíòóôõùúýĂăĐđĨĩŨũƠơƯư")
+    + [chr(code) for code in range(0x1EA0, 0x1EFA)]
+    + list("–—…·→←↔’“”×≤≥°•●○◐")
+)
+# Gives, by weight and character, the larger width in thousandths of the font size, rounded up.
+MEASURE = """(() => {{
+  const context = document.createElement('canvas').getContext('2d');
+  const found = {{normal: {{}}, bold: {{}}}};
+  for (const weight of ['normal', 'bold']) for (const font of {fonts}) {{
+    context.font = `${{weight}} 1000px "${{font}}"`;
+    for (const character of {characters})
+      found[weight][character] = Math.max(
+        found[weight][character] || 0, Math.ceil(context.measureText(character).width));
+  }}
+  return found;
+}})()"""
+HEAD = '''\
+"""How wide letters are: the widest of the fonts that a drawing may be shown in. Measured, not typed.
+
+A width (thousandths of the font size) to the characters that have it: the larger of DejaVu Sans, the widest
+of the usual screen fonts, and Noto Sans, as Chromium measures them. `tests/browser/test_drawings.py`
+measures again and compares; with PROVINCE_UPDATE_GOLDEN=1 it writes this file.
+"""
+
+from __future__ import annotations
+'''
+
+
+def table(widths: Mapping[str, Mapping[str, int]]) -> str:
+    """The text of province/drawings/widths.py from what a browser measured."""
+    lines = [HEAD]
+    for name, weight in (("REGULAR", "normal"), ("BOLD", "bold")):
+        by_width: dict[int, list[str]] = {}
+        for character, wide in widths[weight].items():
+            by_width.setdefault(wide, []).append(character)
+        lines.append(f"{name}: dict[int, str] = {{")
+        for wide, characters in sorted(by_width.items()):
+            text = "".join(sorted(characters))
+            quoted = f"'{text}'" if '"' in text and "'" not in text else json.dumps(text, ensure_ascii=False)
+            lines.append(f"    {wide}: {quoted},")
+        lines += ["}", ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
