@@ -247,7 +247,7 @@ def _exact(host: PlannedHost) -> tuple[object, ...]:
 
 def _addresses(interface: Interface) -> tuple[tuple[int, int], ...]:
     """Addresses as numbers with their lengths."""
-    return tuple((address.value, address.prefixlen) for address in interface.addresses)
+    return tuple((int(address.ip), address.prefixlen) for address in interface.addresses)
 
 
 def _host(pair: tuple[PlannedHost, object]) -> JSON:

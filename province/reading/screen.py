@@ -85,10 +85,10 @@ def _meaning(found: Difference, every: bool) -> Iterable[str]:
         by_reason.setdefault(reasons, []).append(name)
     yield f"            {len(found.touched)} to touch" + (":" if by_reason else "")
     ordered = sorted(by_reason.items(), key=lambda item: -len(item[1]))
-    for reasons, names in ordered if every else ordered[:_REASONS]:
-        yield f"              {', '.join(reasons)}: {_list(names, every)}"
+    for reasons, hosts in ordered if every else ordered[:_REASONS]:
+        yield f"              {', '.join(reasons)}: {_list(hosts, every)}"
     if not every and len(ordered) > _REASONS:
-        yield f"              … and {sum(len(names) for _, names in ordered[_REASONS:])} for other reasons"
+        yield f"              … and {sum(len(hosts) for _, hosts in ordered[_REASONS:])} for other reasons"
     for part, word in (
         ("flows", "Flows"),
         ("names", "Names"),
