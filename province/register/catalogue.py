@@ -42,6 +42,10 @@ _PORT_NUMBER = (
 PORT = Text(words="a protocol and a port such as tcp/53", pattern=rf"(tcp|udp)/{_PORT_NUMBER}", maximum=9)
 # Bits of an IPv4 address inside a segment of the centre, and inside the smallest block of a unit, a /24.
 CENTRE_WIDTH, SMALLEST_BLOCK = 8, 8
+# The centre has a block of 64 networks of /24, in every province alike.
+CENTRE_BLOCK4, CENTRE_SEGMENTS = 18, 64
+# In segments of a unit that give out addresses, leases begin at this number and go on to the end.
+FIRST_LEASE = 10
 # What one member of a machine has in service: the catalogue gives it, a province may give others.
 SIZES: Mapping[str, tuple[Integer, str]] = {
     "cores": (Integer(minimum=1, maximum=256, unit="cores"), "processor cores of one member"),
@@ -243,7 +247,9 @@ _SHAPES: dict[str, Shape] = {
                             "code": Field(CODE, "name of the interface"),
                             "zone": Field(_ZONE, "its zone"),
                             "vlan": Field(Integer(minimum=0, maximum=4094), "802.1Q number, 0 for none"),
-                            "place": Field(Integer(minimum=0, maximum=255), "number of its network"),
+                            "place": Field(
+                                Integer(minimum=0, maximum=CENTRE_SEGMENTS - 1), "number of its network"
+                            ),
                             "gateway": Field(NAME, "machine that routes it, or `outside`", required=False),
                             "announced": Field(Flag(), "whether units learn the way to it", required=False),
                             "tunnel": Field(
@@ -777,10 +783,20 @@ def _check_reach(catalogue: Catalogue, document: Document, where: str) -> None:
         if where == "centre"
         else {s.name: SMALLEST_BLOCK - s.share for s in catalogue.unit if not s.tunnel}
     )
+    leased = {s.name for s in catalogue.unit if s.leases} if where == "unit" else set()
     for machine in catalogue.machines.values():
         if (machine.where == "unit") != (where == "unit"):
             continue
         for name in machine.interfaces:
+            if name in leased and name not in machine.dynamic and machine.place + 2 >= FIRST_LEASE:
+                document.problem(
+                    "025",
+                    ("machines", machine.id, "place"),
+                    f"place {machine.place} in the segment '{name}', which leases addresses "
+                    f"from {FIRST_LEASE} on",
+                    f"three numbers below {FIRST_LEASE}",
+                    "Choose a lower place, or let it lease its address (`dynamic`).",
+                )
             # The last address of a network is its broadcast address.
             last = (1 << widths[name]) - 2 if name in widths and name not in machine.dynamic else 0
             if last and machine.place + 2 > last:

@@ -10,11 +10,13 @@ from typing import Any
 from netaddr import IPNetwork
 
 from province.problems import ProblemsFoundError
-from province.register.catalogue import NAME, SIZES, WORD, Catalogue
+from province.register.catalogue import CENTRE_BLOCK4, CENTRE_SEGMENTS, NAME, SIZES, WORD, Catalogue
 from province.register.document import Document, Path_, near, read_document, shown
 from province.register.shape import Choice, Date, Field, Integer, ListOf, MapOf, Network, Record, Text
 
-STATES = ("planned", "provisioned", "live", "closed")
+CLOSED = "closed"
+OPEN = ("planned", "provisioned", "live")
+STATES = (*OPEN, CLOSED)
 SPHERES = ("government", "party")
 # Host names are `<id>-cpe-1`, labels of DNS (63 characters).
 UNIT_ID = Text(
@@ -409,6 +411,17 @@ def _build(province: dict[str, Any], records: list[dict[str, Any]], catalogue: C
 
 
 @dataclass(frozen=True, slots=True)
+class _Span:
+    """A network that is somebody's: where it stands, whose it is in words, and the code of its overlaps."""
+
+    network: IPNetwork
+    document: Document
+    path: Path_
+    words: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Place:
     """Where a record of a unit stands."""
 
@@ -443,6 +456,7 @@ class _Checks:
             for number, record in enumerate(document.data["units"])
             if isinstance(record, dict)
         ]
+        self.by_id = {p.record["id"]: p for p in reversed(self.places) if isinstance(p.record.get("id"), str)}
         self.pools = self._sound_pools()
 
     def run(self) -> None:
@@ -476,9 +490,14 @@ class _Checks:
         self._parents()
         self._taken_services()
         self._spheres()
+        self._closing()
+        self._successors()
+        self._aliases()
+        self._control_points()
+        self._machines()
         self._networks()
 
-    def _sound_pools(self) -> dict[str, dict[str, Any]]:
+    def _sound_pools(self) -> dict[str, Pool]:
         """Pools without a problem of their own."""
         data = self.province.data
         pools = data.get("pools") if isinstance(data, dict) else None
@@ -489,7 +508,11 @@ class _Checks:
             for problem in self.province.problems
             if problem.path.startswith("pools.")
         }
-        return {name: pool for name, pool in pools.items() if name not in bad and isinstance(pool, dict)}
+        return {
+            name: _pool(name, pool)
+            for name, pool in pools.items()
+            if name not in bad and isinstance(pool, dict)
+        }
 
     def _pools(self) -> None:
         """Every kind's pool is there, blocks fit in pools, no two pools overlap."""
@@ -506,101 +529,115 @@ class _Checks:
                     "a pool for every kind of catalogue/kinds.yml",
                     "Add it.",
                 )
-        for key in ("letter",):
-            self._once(key)
+        self._once("letter")
         for name, pool in self.pools.items():
-            for family in ("4", "6"):
-                network = IPNetwork(pool[f"network{family}"])
-                if pool[f"block{family}"] < network.prefixlen:
+            parts: list[tuple[Path_, IPNetwork, int]] = [
+                (("block4",), pool.network4, pool.block4),
+                (("block6",), pool.network6, pool.block6),
+            ]
+            parts += [(("more4", number), more, pool.block4) for number, more in enumerate(pool.more4)]
+            for where, network, block in parts:
+                if block < network.prefixlen:
                     self.province.problem(
                         "025",
-                        ("pools", name, f"block{family}"),
-                        f"blocks of /{pool[f'block{family}']} in {network}",
-                        f"/{network.prefixlen} or longer",
-                        "Make the blocks smaller or the pool larger.",
+                        ("pools", name, *where),
+                        f"blocks of /{block} in {network}",
+                        f"blocks of /{network.prefixlen} or longer there",
+                        "Make the blocks smaller or the network larger.",
                     )
         if CENTRE in self.pools:
             pool = self.pools[CENTRE]
-            if pool["block4"] > 16 or pool["block6"] > 56:
+            if pool.block4 > CENTRE_BLOCK4 or pool.block6 > 56:
                 self.province.problem(
                     "025",
                     ("pools", CENTRE),
-                    f"a block of /{pool['block4']} and /{pool['block6']} for the centre",
-                    "/16 or shorter and /56 or shorter: 256 segments",
+                    f"a block of /{pool.block4} and /{pool.block6} for the centre",
+                    f"/{CENTRE_BLOCK4} or shorter and /56 or shorter: "
+                    f"{CENTRE_SEGMENTS} segments of /24 and /64",
                     "Make the centre's block larger.",
                 )
-        spans: list[tuple[IPNetwork, Document, Path_, str]] = []
+        self._numbers()
+        self._overlaps(self._pool_spans("026"))
+
+    def _numbers(self) -> None:
+        """AS numbers of a pool are its own, up to the last that there are."""
+        routers = [machine.asn for machine in self.catalogue.machines.values() if machine.asn]
         for name, pool in self.pools.items():
-            capacity = _pool(name, pool).capacity
-            if any(
-                other != name and pool["asn"] <= p["asn"] < pool["asn"] + capacity
-                for other, p in self.pools.items()
-            ):
+            last = pool.asn + pool.capacity - 1
+            if any(other != name and pool.asn <= p.asn <= last for other, p in self.pools.items()):
                 self.province.problem(
                     "025",
                     ("pools", name, "asn"),
-                    f"AS numbers {pool['asn']} to {pool['asn'] + capacity - 1}, some of another pool",
+                    f"AS numbers {pool.asn} to {last}, some of another pool",
                     "a range of its own",
                     "Choose another first number.",
                 )
-            routers = [m.asn for m in self.catalogue.machines.values() if m.asn]
-            last = pool["asn"] + capacity - 1
-            if last > MAXIMUM_ASN or any(pool["asn"] <= asn <= last for asn in routers):
+            if last > MAXIMUM_ASN or any(pool.asn <= asn <= last for asn in routers):
                 self.province.problem(
                     "025",
                     ("pools", name, "asn"),
-                    f"AS numbers {pool['asn']} to {last}, some of a machine of the centre or of nobody",
+                    f"AS numbers {pool.asn} to {last}, some of a machine of the centre or of nobody",
                     f"a range of its own up to {MAXIMUM_ASN}",
                     "Choose another first number.",
                 )
-            for key in ("network4", "network6", "carrier4", "carrier6"):
-                spans.append(
-                    (IPNetwork(pool[key]), self.province, ("pools", name, key), f"the pool {name} ({key})")
-                )
-        self._overlaps(spans, "026")
+
+    def _pool_spans(self, code: str) -> list[_Span]:
+        """All networks of all pools."""
+        spans = []
+        for name, pool in self.pools.items():
+            networks: list[tuple[Path_, IPNetwork]] = [(("network4",), pool.network4)]
+            networks += [(("more4", number), network) for number, network in enumerate(pool.more4)]
+            networks += [
+                (("network6",), pool.network6),
+                (("carrier4",), pool.carrier4),
+                (("carrier6",), pool.carrier6),
+            ]
+            for where, network in networks:
+                path = ("pools", name, *where)
+                spans.append(_Span(network, self.province, path, f"the pool {name} ({where[0]})", code))
+        return spans
 
     def _once(self, key: str) -> None:
         first: dict[Any, str] = {}
         for name, pool in self.pools.items():
-            if pool[key] in first:
+            value = getattr(pool, key)
+            if value in first:
                 self.province.problem(
                     "025",
                     ("pools", name, key),
-                    f"the {key} {shown(pool[key])}, which the pool {first[pool[key]]} has",
+                    f"the {key} {shown(value)}, which the pool {first[value]} has",
                     f"a {key} of its own",
                     "Choose another.",
                 )
-            first.setdefault(pool[key], name)
+            first.setdefault(value, name)
 
-    def _overlaps(
-        self,
-        spans: list[tuple[IPNetwork, Document, Path_, str]],
-        code: str,
-        pools_too: bool = True,
-    ) -> None:
+    def _overlaps(self, spans: list[_Span], pools_too: bool = True) -> None:
         """One sweep over sorted ranges: linear after sorting, whatever the number."""
         for version in (4, 6):
-            last: tuple[IPNetwork, Document, Path_, str] | None = None
+            last: _Span | None = None
             chosen = sorted(
-                (span for span in spans if span[0].version == version), key=lambda s: (s[0].first, -s[0].last)
+                (span for span in spans if span.network.version == version),
+                key=lambda span: (span.network.first, -span.network.last),
             )
-            for network, document, path, words in chosen:
-                this = (network, document, path, words)
+            for this in chosen:
                 if (
                     last
-                    and network.first <= last[0].last
-                    and (pools_too or last[1] is not document or document is not self.province)
+                    and this.network.first <= last.network.last
+                    and (
+                        pools_too or last.document is not this.document or this.document is not self.province
+                    )
                 ):
                     # Where one is a pool and the other a line, the line is what has to move.
-                    late, early = (last, this) if document is self.province is not last[1] else (this, last)
-                    late[1].problem(
-                        code,
-                        late[2],
-                        f"{late[0]} for {late[3]}, which overlaps {early[0]} of {early[3]}",
+                    ours = this.document is self.province is not last.document
+                    late, early = (last, this) if ours else (this, last)
+                    late.document.problem(
+                        late.code,
+                        late.path,
+                        f"{late.network} for {late.words}, which overlaps {early.network} of {early.words}",
                         "addresses of its own",
                         "Move or shrink one of the two.",
                     )
-                if not last or network.last > last[0].last:
+                if not last or this.network.last > last.network.last:
                     last = this
 
     def _unique(self, key: str, code: str, why: str) -> None:
@@ -639,10 +676,17 @@ class _Checks:
 
     def _indexes(self) -> None:
         first: dict[tuple[str, int], _Place] = {}
-        for place in self.places:
-            index, pool = place.record.get("index"), self._pool_of(place)
-            if not isinstance(index, int) or isinstance(index, bool) or not pool:
-                continue
+        given = [
+            (place, place.record["index"], pool)
+            for place in self.places
+            if isinstance(place.record.get("index"), int)
+            and not isinstance(place.record["index"], bool)
+            and (pool := self._pool_of(place))
+        ]
+        highest: dict[str, int] = {}
+        for _, index, pool in given:
+            highest[pool] = max(index, highest.get(pool, 0))
+        for place, index, pool in given:
             if (pool, index) in first:
                 other = first[pool, index]
                 place.document.problem(
@@ -650,11 +694,11 @@ class _Checks:
                     (*place.path, "index"),
                     f"the index {index} a second time in the pool {pool}, first in {other.words}",
                     "an index of its own: it is the unit's address block",
-                    f"Give the newer unit the next free index, {self._free(pool)}.",
+                    f"Give the newer unit the next free index, {highest[pool] + 1}.",
                 )
             first.setdefault((pool, index), place)
             if pool in self.pools:
-                sound = _pool(pool, self.pools[pool])
+                sound = self.pools[pool]
                 # A pool without any block is reported itself.
                 if index >= sound.capacity > 0:
                     place.document.problem(
@@ -665,17 +709,8 @@ class _Checks:
                         "Use a free lower index, or widen the pool in province.yml.",
                     )
 
-    def _free(self, pool: str) -> int:
-        taken = [
-            p.record["index"]
-            for p in self.places
-            if isinstance(p.record.get("index"), int) and self._pool_of(p) == pool
-        ]
-        return int(max(taken)) + 1
-
     def _parents(self) -> None:
-        by_id = {p.record["id"]: p for p in reversed(self.places) if isinstance(p.record.get("id"), str)}
-        reported: set[str] = set()
+        by_id = self.by_id
         for place in self.places:
             parent = place.record.get("parent")
             if not isinstance(parent, str):
@@ -701,25 +736,24 @@ class _Checks:
                         "a parent of kind " + ", ".join(allowed) if allowed else "no parent but the province",
                         "Correct the parent, or allow it in catalogue/kinds.yml.",
                     )
-        done: set[str] = set()
-        for start in by_id:
-            chain: dict[str, None] = {}
-            here: Any = start
-            while isinstance(here, str) and here in by_id and here not in done and here not in chain:
-                chain[here] = None
-                here = by_id[here].record.get("parent")
-            if isinstance(here, str) and here in chain and here not in reported:
-                loop = list(chain)[list(chain).index(here) :]
-                reported.update(loop)
-                place = by_id[loop[0]]
+            if by_id[parent].record.get("state") == CLOSED and place.record.get("state") in OPEN:
                 place.document.problem(
-                    "029",
+                    "040",
                     (*place.path, "parent"),
-                    "a loop of parents: " + " -> ".join([*loop, loop[0]]),
-                    "a way up to the province",
-                    "Correct one of the parents.",
+                    f"the parent '{parent}', which is closed ({by_id[parent].words})",
+                    "an open unit above an open unit",
+                    "Give it another parent (`province unit move`), or leave the field out.",
                 )
-            done.update(chain)
+        loops = _loops({ident: [place.record.get("parent")] for ident, place in by_id.items()})
+        for loop in loops:
+            place = by_id[loop[0]]
+            place.document.problem(
+                "029",
+                (*place.path, "parent"),
+                "a loop of parents: " + " -> ".join([*loop, loop[0]]),
+                "a way up to the province",
+                "Correct one of the parents.",
+            )
 
     def _taken_services(self) -> None:
         for place in self.places:
@@ -750,25 +784,203 @@ class _Checks:
                     "Correct sphere or kind.",
                 )
 
-    def _networks(self) -> None:
-        """What carriers assigned lies outside our own pools, and twice nowhere."""
-        spans: list[tuple[IPNetwork, Document, Path_, str]] = []
-        for name, pool in self.pools.items():
-            spans += [
-                (IPNetwork(pool[key]), self.province, ("pools", name, key), f"the pool {name}")
-                for key in ("network4", "network6", "carrier4", "carrier6")
-            ]
+    def _closing(self) -> None:
+        """What is only said of closed units, and the days' order."""
         for place in self.places:
-            links = place.record.get("links")
-            for number, link in enumerate(links if isinstance(links, list) else ()):
-                for key in ("assigned4", "assigned6"):
-                    value = link.get(key) if isinstance(link, dict) else None
-                    if isinstance(value, str) and _is_network(value):
-                        path = (*place.path, "links", number, key)
-                        spans.append(
-                            (IPNetwork(value), place.document, path, f"the line of {place.record.get('id')}")
+            record = place.record
+            state = record.get("state")
+            if state == CLOSED and "closed" not in record:
+                place.document.problem(
+                    "034",
+                    (*place.path, "state"),
+                    "a closed unit without the day",
+                    "the field 'closed' exactly while the state is 'closed'",
+                    "Add `closed: YYYY-MM-DD`.",
+                )
+            if state in OPEN:
+                for key in ("closed", "successors", "returned"):
+                    if key in record:
+                        place.document.problem(
+                            "034",
+                            (*place.path, key),
+                            f"'{key}' of a unit that is {state}",
+                            f"the field '{key}' of closed units alone",
+                            "Remove the field, or close the unit (`province unit close`).",
                         )
-        self._overlaps(spans, "033", pools_too=False)
+            closed, returned = record.get("closed"), record.get("returned")
+            if isinstance(closed, str) and isinstance(returned, str) and returned < closed:
+                place.document.problem(
+                    "035",
+                    (*place.path, "returned"),
+                    f"what others assigned given back on {shown(returned)}, before the unit was closed",
+                    f"the day of closing, {shown(closed)}, or a later one",
+                    "Correct one of the two days.",
+                )
+
+    def _successors(self) -> None:
+        """Who followed is known, and following leads to somebody at last."""
+        heirs: dict[str, list[Any]] = {}
+        for place in self.places:
+            given = place.record.get("successors")
+            ident = place.record.get("id")
+            for number, successor in enumerate(given if isinstance(given, list) else ()):
+                if not isinstance(successor, str):
+                    continue
+                if successor == ident or successor not in self.by_id:
+                    place.document.problem(
+                        "036",
+                        (*place.path, "successors", number),
+                        "the unit itself"
+                        if successor == ident
+                        else f"the unknown successor {shown(successor)}",
+                        "the id of another unit of this register",
+                        near(successor, [known for known in self.by_id if known != ident])
+                        + "Correct or remove it.",
+                    )
+                elif isinstance(ident, str):
+                    heirs.setdefault(ident, []).append(successor)
+        for loop in _loops(heirs):
+            place = self.by_id[loop[0]]
+            place.document.problem(
+                "036",
+                (*place.path, "successors"),
+                "a loop of successors: " + " -> ".join([*loop, loop[0]]),
+                "a way to units that have none",
+                "Remove one of the successors.",
+            )
+
+    def _aliases(self) -> None:
+        """Former names are others than today's, and belong to the unit or to a closed one."""
+        for place in self.places:
+            given = place.record.get("aliases")
+            seen: set[tuple[str, str]] = set()
+            for number, alias in enumerate(given if isinstance(given, list) else ()):
+                if not isinstance(alias, dict):
+                    continue
+                at = (*place.path, "aliases", number)
+                name, unit = alias.get("name"), alias.get("unit")
+                if isinstance(name, str) and name == place.record.get("name"):
+                    place.document.problem(
+                        "037",
+                        (*at, "name"),
+                        f"the former name {shown(name)}, which the unit has",
+                        "a name that the unit no longer has",
+                        "Remove the former name.",
+                    )
+                if isinstance(unit, str):
+                    other = self.by_id.get(unit)
+                    if other is None or other.record.get("state") in OPEN or alias.get("by") == "rename":
+                        place.document.problem(
+                            "037",
+                            (*at, "unit"),
+                            f"the unknown unit {shown(unit)}"
+                            if other is None
+                            else f"the name of '{unit}' by a renaming"
+                            if alias.get("by") == "rename"
+                            else f"the unit '{unit}', which is {other.record['state']}",
+                            "the id of a closed unit that was merged or split",
+                            "Correct or remove it.",
+                        )
+                if isinstance(name, str):
+                    key = (name, unit if isinstance(unit, str) else "")
+                    if key in seen:
+                        place.document.problem(
+                            "037",
+                            (*at, "name"),
+                            f"the former name {shown(name)} a second time",
+                            "each former name once",
+                            "Remove one of the two.",
+                        )
+                    seen.add(key)
+
+    def _control_points(self) -> None:
+        """Conferences are moderated from units that are there."""
+        data = self.province.data
+        given = data.get("control_points") if isinstance(data, dict) else None
+        for number, ident in enumerate(given if isinstance(given, list) else ()):
+            place = self.by_id.get(ident) if isinstance(ident, str) else None
+            if isinstance(ident, str) and (place is None or place.record.get("state") == CLOSED):
+                self.province.problem(
+                    "038",
+                    ("control_points", number),
+                    f"the closed unit '{ident}'" if place else f"the unknown unit {shown(ident)}",
+                    "the id of an open unit of this register",
+                    near(ident, list(self.by_id)) * (place is None) + "Correct or remove it.",
+                )
+
+    def _machines(self) -> None:
+        """Counts and sizes are of machines that there are, within what is reserved for them."""
+        data = self.province.data
+        given = data.get("machines") if isinstance(data, dict) else None
+        machines = self.catalogue.machines
+        for name, record in given.items() if isinstance(given, dict) else ():
+            if name not in machines:
+                self.province.problem(
+                    "039",
+                    ("machines", name),
+                    f"the unknown machine {shown(name)}",
+                    "one of " + ", ".join(machines),
+                    near(name, list(machines))
+                    + "Correct it: a province gives sizes, the catalogue machines.",
+                )
+                continue
+            members = record.get("members") if isinstance(record, dict) else None
+            if (
+                isinstance(members, int)
+                and not isinstance(members, bool)
+                and members > machines[name].members
+            ):
+                self.province.problem(
+                    "039",
+                    ("machines", name, "members"),
+                    f"{members} members of {name}",
+                    f"at most {machines[name].members}, for which addresses are reserved",
+                    "Lower the number.",
+                )
+
+    def _networks(self) -> None:
+        """What others assigned lies outside our own pools, and twice nowhere; what went back is free."""
+        spans = self._pool_spans("026")
+        for place in self.places:
+            if isinstance(place.record.get("returned"), str):
+                continue
+            links = place.record.get("links")
+            given = [((*place.path,), place.record, "041", "the unit")]
+            given += [
+                ((*place.path, "links", number), link, "033", "the line of")
+                for number, link in enumerate(links if isinstance(links, list) else ())
+            ]
+            for path, record, code, words in given:
+                for key in ("assigned4", "assigned6"):
+                    value = record.get(key) if isinstance(record, dict) else None
+                    if isinstance(value, str) and _is_network(value):
+                        whose = f"{words} {place.record.get('id')}"
+                        spans.append(_Span(IPNetwork(value), place.document, (*path, key), whose, code))
+        self._overlaps(spans, pools_too=False)
+
+
+def _loops(following: Mapping[str, list[Any]]) -> Iterator[list[str]]:
+    """Every loop once, from the names that follow each name; linear, and without recursion.
+
+    Names that are not among the keys end a way. Of loops that share a name one is told.
+    """
+    state: dict[str, bool] = {}  # True: on the way that is walked, False: done
+    for start in following:
+        if start in state:
+            continue
+        way, waiting = [start], [iter(following[start])]
+        state[start] = True
+        while way:
+            here = next((name for name in waiting[-1] if isinstance(name, str) and name in following), None)
+            if here is None:
+                state[way.pop()] = False
+                waiting.pop()
+            elif here not in state:
+                state[here] = True
+                way.append(here)
+                waiting.append(iter(following[here]))
+            elif state[here]:
+                yield way[way.index(here) :]
 
 
 def _is_network(text: str) -> bool:

@@ -67,7 +67,7 @@ NS = ("10.0.20.22", "fdfd:1475:4900:14::16")
 HUB = ("10.0.10.12", "fdfd:1475:4900:a::c")
 EDGE = ("10.0.10.2", "fdfd:1475:4900:a::2")
 HUB_WAN = ("100.64.0.2", "2001:db8::2")
-HUB_TUNNEL = ("10.0.250.12", "fdfd:1475:4900:fa::c")
+HUB_TUNNEL = ("10.0.62.12", "fdfd:1475:4900:3e::c")
 INTERNET = ("203.0.113.9", "2001:db8:ffff::9")
 
 # Who to whom, protocol and port, the way.

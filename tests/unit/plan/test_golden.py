@@ -91,13 +91,13 @@ HOSTS: dict[str, dict[str, tuple[list[str], list[str]]]] = {
         "mgmt": (["10.0.1.12/24", "fdfd:1475:4900:1::c/64"], []),
         "trans": (["10.0.10.12/24", "fdfd:1475:4900:a::c/64"], []),
         "wan": (["100.64.0.2/30", "2001:db8::2/64"], []),
-        "wg0": (["10.0.250.12/32", "fdfd:1475:4900:fa::c/128"], []),
+        "wg0": (["10.0.62.12/32", "fdfd:1475:4900:3e::c/128"], []),
     },
     "hub-2": {
         "mgmt": (["10.0.1.13/24", "fdfd:1475:4900:1::d/64"], []),
         "trans": (["10.0.10.13/24", "fdfd:1475:4900:a::d/64"], []),
         "wan": (["100.64.0.6/30", "2001:db8:0:1::2/64"], []),
-        "wg0": (["10.0.250.13/32", "fdfd:1475:4900:fa::d/128"], []),
+        "wg0": (["10.0.62.13/32", "fdfd:1475:4900:3e::d/128"], []),
     },
     "resolver-2": {
         "mgmt": (["10.0.1.33/24", "fdfd:1475:4900:1::21/64"], []),
@@ -185,7 +185,7 @@ def test_a_tunnel_has_its_ends_and_takes_only_the_units_block() -> None:
         "10.64.1.242",
         "fdfd:1475:4940:10f::2",
     )
-    assert (str(peer.hub_address4), str(peer.hub_address6)) == ("10.0.250.13", "fdfd:1475:4900:fa::d")
+    assert (str(peer.hub_address4), str(peer.hub_address6)) == ("10.0.62.13", "fdfd:1475:4900:3e::d")
     assert (peer.gateway_interface, peer.hub_interface) == ("wg-hub2", "wg0")
     assert [str(n) for n in (*peer.allowed4, *peer.allowed6)] == ["10.64.1.0/24", "fdfd:1475:4940:100::/56"]
 

@@ -53,6 +53,43 @@ def last(old: str, new: str) -> Change:
     return change
 
 
+def given(unit: str, field: str) -> Change:
+    """Add a field to a unit of the small register."""
+
+    def change(raw: bytes) -> bytes:
+        head, found, tail = raw.partition(f"  - id: {unit}\n".encode())
+        assert found, f"no unit {unit}"
+        return head + found + f"    {field}\n".encode() + tail
+
+    return change
+
+
+def closing(unit: str, field: str = "") -> Change:
+    """Close a unit of the small register."""
+
+    def change(raw: bytes) -> bytes:
+        head, found, tail = raw.partition(f"  - id: {unit}\n".encode())
+        assert found, f"no unit {unit}"
+        return head + found + text("state: planned", "state: closed\n    closed: 2025-06-30")(tail)
+
+    return both(change, given(unit, field)) if field else change
+
+
+def also(line: str) -> Change:
+    """Add a line to the end of the file."""
+    return lambda raw: raw + f"{line}\n".encode()
+
+
+def both(first: Change, second: Change) -> Change:
+    """One change after the other."""
+    return lambda raw: second(first(raw))
+
+
+def alias(fields: str, by: str = "rename") -> str:
+    """A list of one former name."""
+    return f"aliases: [{{{fields}, until: 2025-07-01, by: {by}}}]"
+
+
 @dataclass(frozen=True)
 class Case:
     """A file of the sound tree and what is done to it; None takes the file away."""
@@ -104,7 +141,7 @@ CASES: dict[str, Case] = {
     "name-with-a-tag": Case(UNITS, text("Phường Một", "Phường <Một>")),
     "province-with-a-strange-space": Case(PROVINCE, text("Tỉnh Mẫu", "Tỉnh\u00a0Mẫu")),
     "empty-name": Case(UNITS, text("name: Xã Hai", 'name: " "')),
-    "no-such-day": Case(UNITS, text("state: closed\n", "state: closed\n    closed: 2025-02-30\n")),
+    "no-such-day": Case(UNITS, text("2025-06-30", "2025-06-31")),
     "host-bits": Case(PROVINCE, text("10.64.0.0/12", "10.65.0.0/12")),
     "not-a-network": Case(PROVINCE, text("10.64.0.0/12", "10.640.0.0/12")),
     "wrong-family": Case(PROVINCE, text("network6: fd00:99:40::/44", "network6: 10.9.0.0/16")),
@@ -129,12 +166,18 @@ CASES: dict[str, Case] = {
     "party-as-government": Case(UNITS, text("sphere: party", "sphere: government")),
     "exhausted-pool": Case(UNITS, text("index: 2", "index: 4096")),
     "overlapping-pools": Case(PROVINCE, text("10.80.0.0/13", "10.72.0.0/13")),
+    "further-network-of-others": Case(
+        PROVINCE, text("10.64.0.0/12\n", "10.64.0.0/12\n    more4: [10.112.0.0/16, 10.16.0.0/16]\n")
+    ),
+    "further-network-too-small": Case(
+        PROVINCE, text("10.80.0.0/13\n", "10.80.0.0/13\n    more4: [10.112.0.0/24]\n")
+    ),
     "overlapping-pools6": Case(PROVINCE, text("fd00:99:50::/44", "fd00:99:40::/44")),
     "overlapping-as-numbers": Case(PROVINCE, text("4200500000", "4200400001")),
     "same-letter": Case(PROVINCE, text("letter: s", "letter: c")),
     "block-larger-than-pool": Case(PROVINCE, last("block4: 24", "block4: 11")),
     "block-too-small": Case(PROVINCE, last("block4: 24", "block4: 26")),
-    "small-centre": Case(PROVINCE, text("block4: 16", "block4: 24")),
+    "small-centre": Case(PROVINCE, text("block4: 16", "block4: 19")),
     "missing-pool": Case(PROVINCE, lambda raw: raw[: raw.index(b"  school:")]),
     "line-inside-a-pool": Case(
         UNITS,
@@ -146,6 +189,66 @@ CASES: dict[str, Case] = {
     "line-assigned-twice": Case(
         UNITS,
         lambda raw: raw.replace(b"bandwidth_mbps: 100}", b"bandwidth_mbps: 100, assigned4: 198.51.100.4/30}"),
+    ),
+    "block-inside-a-pool": Case(UNITS, given("phuong-mot", "assigned4: 10.16.4.0/22")),
+    "block-of-two-units": Case(
+        UNITS,
+        both(given("phuong-mot", "assigned4: 172.16.0.0/22"), given("xa-hai", "assigned4: 172.16.3.0/24")),
+    ),
+    "block6-of-two-units": Case(
+        UNITS,
+        both(
+            given("phuong-mot", 'assigned6: "2001:db8:a000::/48"'),
+            given("xa-hai", 'assigned6: "2001:db8:a000:ff00::/56"'),
+        ),
+    ),
+    "block-with-the-line-of-another": Case(
+        UNITS,
+        both(
+            text("bandwidth_mbps: 100}", "bandwidth_mbps: 100, assigned4: 172.16.3.4/30}"),
+            given("xa-hai", "assigned4: 172.16.3.0/24"),
+        ),
+    ),
+    "block-too-small-for-segments": Case(UNITS, given("phuong-mot", "assigned4: 172.16.0.0/25")),
+    "block6-too-small-for-segments": Case(UNITS, given("phuong-mot", 'assigned6: "2001:db8:a000::/60"')),
+    # Closed units, those that followed, and former names.
+    "closed-without-a-day": Case(UNITS, text('    closed: "2025-06-30"\n', "")),
+    "open-with-a-day": Case(UNITS, given("xa-hai", "closed: 2025-06-30")),
+    "open-with-successors": Case(UNITS, given("xa-hai", "successors: [phuong-mot]")),
+    "open-and-given-back": Case(UNITS, given("xa-hai", "returned: 2025-06-30")),
+    "given-back-before-closing": Case(UNITS, given("truong-cu", "returned: 2025-06-29")),
+    "closed-parent": Case(UNITS, closing("huyen-dong")),
+    "unknown-successor": Case(UNITS, given("truong-cu", "successors: [phuong-mott]")),
+    "successor-of-itself": Case(UNITS, given("truong-cu", "successors: [truong-cu]")),
+    "loop-of-successors": Case(
+        UNITS,
+        both(
+            closing("xa-hai", "successors: [truong-cu]"),
+            given("truong-cu", "successors: [xa-hai]"),
+        ),
+    ),
+    "former-name-in-use": Case(UNITS, given("xa-hai", alias("name: Xã Hai"))),
+    "former-name-twice": Case(
+        UNITS, given("xa-hai", f"{alias('name: Xã Nhì')[:-1]}, {alias('name: Xã Nhì')[10:]}")
+    ),
+    "former-name-in-nfd": Case(
+        UNITS, given("xa-hai", alias(f"name: {unicodedata.normalize('NFD', 'Xã Nhì')}"))
+    ),
+    "former-name-of-an-unknown-unit": Case(
+        UNITS, given("xa-hai", alias("name: Trường Cũ, unit: truong-cuu", by="merge"))
+    ),
+    "former-name-of-an-open-unit": Case(
+        UNITS, given("xa-hai", alias("name: Phường Một, unit: phuong-mot", by="merge"))
+    ),
+    "former-name-of-another-by-renaming": Case(
+        UNITS, given("xa-hai", alias("name: Trường Cũ, unit: truong-cu"))
+    ),
+    # What the province has of its own.
+    "unknown-control-point": Case(PROVINCE, also("control_points: [so-noi-vu, so-noi-vuu]")),
+    "closed-control-point": Case(PROVINCE, also("control_points: [so-noi-vu, truong-cu]")),
+    "unknown-machine": Case(PROVINCE, also("machines: {mirrors: {disk_gib: 900}}")),
+    "more-members-than-reserved": Case(
+        PROVINCE, also("machines: {mirror: {disk_gib: 900}, controller: {members: 2}}")
     ),
     "folder-of-another-name": Case(PROVINCE, text("id: base", "id: bases")),
     "everything-at-once": Case(
@@ -172,6 +275,11 @@ CASES: dict[str, Case] = {
     "catalogue-service-twice": Case(f"{CATALOGUE}/services.yml", text("- id: ntp", "- id: dns")),
     "catalogue-same-place": Case(f"{CATALOGUE}/machines.yml", text("place: 21", "place: 13")),
     "catalogue-place-outside-segment": Case(f"{CATALOGUE}/machines.yml", text("place: 4\n", "place: 20\n")),
+    "catalogue-place-among-leases": Case(
+        f"{CATALOGUE}/machines.yml",
+        text("place: 1\n    cores: 2\n    memory_mib: 1024", "place: 8\n    cores: 2\n    memory_mib: 1024"),
+    ),
+    "catalogue-place-outside-the-centre": Case(f"{CATALOGUE}/segments.yml", text("place: 62", "place: 64")),
     "catalogue-same-segment-place": Case(f"{CATALOGUE}/segments.yml", text("place: 20", "place: 30")),
     "catalogue-unit-segments-overlap": Case(
         f"{CATALOGUE}/segments.yml", text("place: 4, place6: 2", "place: 3, place6: 2")
@@ -219,7 +327,7 @@ CASES: dict[str, Case] = {
         LAB, lambda raw: raw[: raw.index(b"incus:\n")] + raw[raw.index(b"members") :]
     ),
     "environment-closed-unit": Case(
-        UNITS, text("wave: 2\n    state: planned", "wave: 2\n    state: closed"), True
+        UNITS, text("wave: 2\n    state: planned", "wave: 2\n    state: closed\n    closed: 2025-06-30"), True
     ),
     "environment-project-of-others": Case(LAB, text("project: province-lab", "project: default")),
     "environment-pool-of-others": Case(LAB, text("pool: province-lab", "pool: default")),
