@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from province.plan.model import Peer, Plan, PlannedFlow, PlannedHost, PlannedService, PlannedUnit, Segment
 from province.register.catalogue import Catalogue, Flow
@@ -85,3 +85,23 @@ def _declared(plan: Plan, catalogue: Catalogue) -> list[tuple[PlannedFlow, Flow]
 def centre_hosts(atlas: Atlas) -> tuple[PlannedHost, ...]:
     """The machines of the centre, in the catalogue's order."""
     return atlas.hosts.get(CENTRE, ())
+
+
+def centre_places(atlas: Atlas) -> list[PlannedHost]:
+    """The machines of the centre and, without addresses, the members of pairs that are not planned."""
+    made: list[PlannedHost] = []
+    for machine in atlas.catalogue.machines_at(CENTRE):
+        members = [host for host in centre_hosts(atlas) if host.machine == machine.id]
+        made += members
+        if members:
+            first = members[0]
+            there = tuple(
+                replace(interface, addresses=(), vips=())
+                for interface in first.interfaces
+                if atlas.segments[interface.segment].owner == CENTRE
+            )
+            made += [
+                replace(first, name=f"{machine.short}-{member}", member=member, interfaces=there)
+                for member in range(len(members) + 1, machine.members + 1)
+            ]
+    return made

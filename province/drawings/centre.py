@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from province.drawings.atlas import CARRIER, CLOSED, Atlas, centre_hosts
+from province.drawings.atlas import CARRIER, CLOSED, Atlas, centre_places
 from province.drawings.frame import About, Mark, Stroke, framed, room_of, zone_marks
 from province.drawings.sheet import FAINT, INK, SIZES, Box, Line, Sheet, base_line, card_height
 from province.drawings.text import width
@@ -164,7 +164,7 @@ def _present(atlas: Atlas, row: Row, across: Sequence[Crossing]) -> bool:
 
 def _segments(atlas: Atlas, zone: Zone) -> list[Segment]:
     """The centre's segments of a zone, the lines of its machines included."""
-    lines = {line.id for host in centre_hosts(atlas) for line in atlas.lines(host)}
+    lines = {line.id for host in centre_places(atlas) for line in atlas.lines(host)}
     return [
         segment
         for segment in atlas.plan.segments
@@ -199,12 +199,13 @@ def _chips(atlas: Atlas, segment: Segment) -> list[tuple[list[Line], str]]:
     """Machines of a segment with their addresses, then the pairs' addresses; with the dash of their frame."""
     made: list[tuple[list[Line], str]] = []
     shared: dict[str, list[Line]] = {}
-    for host in centre_hosts(atlas):
+    for host in centre_places(atlas):
         for interface in host.interfaces:
             if interface.segment != segment.id:
                 continue
             dash = RESERVED.dash if _reserved(atlas, host) else ""
-            made.append(([Line(host.name, 9, bold=True), *_addresses(interface.addresses)], dash))
+            said = _addresses(interface.addresses) or [Line("dự phòng · reserved", 8)]
+            made.append(([Line(host.name, 9, bold=True), *said], dash))
             if interface.vips:
                 short = atlas.catalogue.machines[host.machine].short
                 shared[host.machine] = [
@@ -219,11 +220,12 @@ def _addresses(given: Sequence[object]) -> list[Line]:
 
 
 def _reserved(atlas: Atlas, host: PlannedHost) -> bool:
-    return host.member > atlas.size(host.machine, "members")
+    planned = host in atlas.hosts.get(CENTRE, ())
+    return not planned or host.member > atlas.size(host.machine, "members")
 
 
 def _any_reserved(atlas: Atlas) -> bool:
-    return any(_reserved(atlas, host) for host in centre_hosts(atlas))
+    return any(_reserved(atlas, host) for host in centre_places(atlas))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -454,7 +456,7 @@ LABEL_W, END_W, PITCH_Y = 256.0, 104.0, 62.0
 
 def physical(atlas: Atlas) -> list[str]:
     """Machines as columns, networks as rails: a dot is a port; lines of carriers at the end."""
-    hosts = list(centre_hosts(atlas))
+    hosts = centre_places(atlas)
     used = {interface.segment for host in hosts for interface in host.interfaces}
     rails = [
         segment

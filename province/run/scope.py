@@ -50,7 +50,6 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("apps/*", ("applications", "flows", "browser")),
     ("province/drawings/*", ("browser",)),
     ("province/reading/*", ()),
-    ("province/drawings/*", ("browser",)),
     ("province/render/*", ("applications", "browser")),
     ("playbooks/layers/network.yml", ("network", "flows")),
     ("playbooks/layers/naming.yml", ("naming", "flows")),

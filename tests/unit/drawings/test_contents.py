@@ -17,7 +17,7 @@ from province.drawings import drawing, drawings
 from province.drawings.words import MACHINES, SEGMENTS, SERVICES, ZONES
 from province.plan.model import Plan, Zone
 from province.sources import Sources
-from tests.support.drawings import SVG, read
+from tests.support.drawings import SVG, faults, read
 from tests.support.repository import ROOT
 from tests.unit.drawings.conftest import REGISTERS, committed
 
@@ -178,10 +178,19 @@ def test_the_physical_drawing_of_the_centre_has_ports_vlans_sizes_and_lines(
 def test_members_that_the_province_does_not_build_are_shown_as_reserved(sources: Sources, plan: Plan) -> None:
     machines = {"ns": {"members": 1, "cores": 9}}
     fewer = replace(sources, register=replace(sources.register, machines=machines))
+    one = tuple(host for host in plan.hosts if host.name != "ns-2")
+    assert len(one) == len(plan.hosts) - 1
     assert "dựphòng·reserved" not in drawn(sources, "centre", "physical")
-    words = drawn(fewer, "centre", "physical", plan=plan)
-    assert words.count("dựphòng·reserved") == 1
-    assert "9nhân" in words
+    # Whether the plan still has the second member or leaves it out: its place is shown, as nobody else's.
+    for given in (plan, replace(plan, hosts=one)):
+        words = drawn(fewer, "centre", "physical", plan=given)
+        assert words.count("dựphòng·reserved") == 1
+        assert "ns-2" in words
+        assert "9nhân" in words
+        sheets = drawing(given, fewer.register, fewer.catalogue, "centre", "logical")
+        assert "ns-2" in read(sheets[0]).words
+        assert "reserved" in read(sheets[0]).words
+        assert [faults(read(svg)) for svg in sheets] == [[] for _ in sheets]
 
 
 @pytest.mark.parametrize("register", REGISTERS)
