@@ -14,6 +14,7 @@ from province.problems import ProblemsFoundError
 PARTS = (
     "province.new",
     "province.commands",
+    "province.unit",
     "province.draw",
     "province.hosts",
     "province.render.configurations",
