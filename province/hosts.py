@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from netaddr import IPAddress, IPNetwork
 
@@ -22,6 +23,7 @@ from province.plan.hosts import CARRIER, HUB_TUNNEL
 from province.plan.model import Interface, Peer, Plan, PlannedHost, PlannedUnit, Segment, Zone
 from province.plan.rules import Rulebook
 from province.problems import ProblemsFoundError
+from province.register.catalogue import FIRST_LEASE as FIRST_LEASE
 from province.register.catalogue import NAME, OUTSIDE, WORD, Catalogue, Machine
 from province.register.document import Document, near, read_document, shown
 from province.register.model import CENTRE, UNIT_ID
@@ -33,8 +35,6 @@ MANAGEMENT = "mgmt"
 CONTROLLER = "controller"
 ORPHAN_STRATUM = 10
 KEEPALIVE = 25
-# Leases begin here; below stand gateways, their pairs to come and machines with fixed addresses.
-FIRST_LEASE = 10
 RELEASE = "trixie"
 
 # At most 1 TiB: more than that is a slip of the finger.
@@ -289,16 +289,23 @@ def plan_for(environment: Environment) -> Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """A built host. `missing_keys`: hosts whose public WireGuard key is not known; their peers are absent."""
+    """A built host."""
 
     name: str
     groups: tuple[str, ...]
     planned: PlannedHost
-    missing_keys: tuple[str, ...]
     _built: _Built = field(repr=False, compare=False)
 
+    @property
+    def missing_keys(self) -> tuple[str, ...]:
+        """Hosts whose public WireGuard key is not known; their peers are absent."""
+        return self._built.missing_keys(self.planned)
+
     def facts(self) -> dict[str, JSON]:
-        """What its roles are bound to: variables without their prefix `province_`, native JSON types."""
+        """What its roles are bound to: variables without their prefix `province_`, native JSON types.
+
+        Made at every call. What hosts have in common is the same object in all of them: never change it.
+        """
         return _Facts(self._built, self.planned).all()
 
 
@@ -316,11 +323,63 @@ def built_hosts(
             name=host.name,
             groups=_groups(host),
             planned=host,
-            missing_keys=built.missing_keys(host),
             _built=built,
         )
         for host in built.hosts
     )
+
+
+class Estate:
+    """An environment as Ansible knows it: its built hosts by name, and what each is told, when asked.
+
+    A province has thousands of hosts and a run concerns a few: the inventory takes names and groups, and
+    the variables of a host are made when they are first asked for, then kept. Read once in a process;
+    forks of the process have what it had.
+    """
+
+    _known: ClassVar[dict[str, Estate]] = {}
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.plan = plan_for(environment)
+        self.hosts: Mapping[str, Host] = {host.name: host for host in built_hosts(environment, self.plan)}
+        self._variables: dict[str, dict[str, JSON]] = {}
+
+    @classmethod
+    def read(cls, file: str) -> Estate:
+        """The estate of an environment file as it is now; from here on `known` under the same name.
+
+        Raises ProblemsFoundError as `load_environment` and `plan_for` do; then none is known.
+        """
+        cls._known.pop(file, None)
+        made = cls._known[file] = cls(load_environment(Path(file)))
+        return made
+
+    @classmethod
+    def known(cls, file: str) -> Estate | None:
+        """The estate that was read under this name, if any."""
+        return cls._known.get(file)
+
+    def variables(self, name: str) -> Mapping[str, JSON]:
+        """How Ansible reaches a host, and its facts as `province_<key>`; nothing if it is not built."""
+        if name not in self.hosts:
+            return {}
+        found = self._variables.get(name)
+        if found is None:
+            facts = self.hosts[name].facts()
+            found = self._variables[name] = {
+                "ansible_host": facts["management"]["address4"],
+                "ansible_user": "root",
+                "ansible_ssh_common_args": self._ssh_arguments,
+                **{f"province_{key}": value for key, value in facts.items()},
+            }
+        return found
+
+    @cached_property
+    def _ssh_arguments(self) -> str:
+        from province.ledger import state_dir
+
+        return f"-F {shlex.quote(str(state_dir(self.environment.name) / 'ssh' / 'config'))}"
 
 
 def _ledger_keys(environment: str) -> dict[str, str]:

@@ -2,39 +2,139 @@
 
 A rule is plain data, see `province.ansible.nftables`: flow, protocol, ports, in, out, source4, source6,
 destination4, destination6. Addresses that a rule names are exact; none named means any.
+
+What is the same for many hosts is made once: the networks of a flow's end, as text, are one list that all
+rules share which name that end. A host's own rules cost what the host has, not what the province has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from netaddr import IPNetwork
+from netaddr import IPAddress, IPNetwork
 
-from province.plan.addressing import alone
-from province.plan.flows import Class, class_of, declared, ports_of, ways
-from province.plan.model import Interface, Plan, PlannedFlow, PlannedHost, Segment
+from province.plan.flows import Class, Hop, class_of, declared, ports_of, ways
+from province.plan.model import Endpoint, Interface, Plan, PlannedFlow, PlannedHost, Segment
 from province.register.catalogue import ANY, OUTSIDE, Catalogue, Flow, Side
 from province.register.model import CENTRE
 
 Rule = dict[str, Any]
 Rules = dict[str, list[Rule]]
+# One side of a rule: its networks of IPv4 and of IPv6, as text.
+Texts = tuple[list[str], list[str]]
+_WIDTH = {4: 32, 6: 128}
+
+
+class _Network(NamedTuple):
+    """A network as numbers, so that order is that of networks."""
+
+    version: int
+    first: int
+    prefix: int
+
+    def text(self) -> str:
+        """As nft prints it: a single address without its length."""
+        address = str(IPAddress(self.first, 6 if self.version == 6 else 4))
+        return address if self.prefix == _WIDTH[self.version] else f"{address}/{self.prefix}"
+
+
+def _of(network: IPNetwork) -> _Network:
+    return _Network(network.version, network.first, network.prefixlen)
+
+
+class _Family:
+    """Networks of one IP version, sorted and none inside another, as the plan's flows have them."""
+
+    def __init__(self, networks: Sequence[IPNetwork]) -> None:
+        self.networks = networks
+
+    @cached_property
+    def _firsts(self) -> list[int]:
+        return [network.first for network in self.networks]
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """All of them; one list for everybody who names them all."""
+        return [_of(network).text() for network in self.networks]
+
+    def has(self, network: _Network) -> bool:
+        at = bisect_left(self._firsts, network.first)
+        return at < len(self._firsts) and _of(self.networks[at]) == network
+
+    def inside(self, network: IPNetwork) -> Iterator[_Network]:
+        """Those that lie in `network`, of the same version."""
+        last = network.last
+        for at in range(bisect_left(self._firsts, network.first), len(self._firsts)):
+            if self._firsts[at] > last:
+                return
+            if self.networks[at].last <= last:
+                yield _of(self.networks[at])
+
+
+class End:
+    """One end of a flow: all its networks, to be asked without walking over them."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._families = {4: _Family(endpoint.networks4), 6: _Family(endpoint.networks6)}
+
+    def __contains__(self, network: _Network) -> bool:
+        return self._families[network.version].has(network)
+
+    def __len__(self) -> int:
+        return sum(len(family.networks) for family in self._families.values())
+
+    def __iter__(self) -> Iterator[_Network]:
+        return (_of(network) for family in self._families.values() for network in family.networks)
+
+    @property
+    def texts(self) -> Texts:
+        """All networks."""
+        return self._families[4].texts, self._families[6].texts
+
+    def inside(self, *networks: IPNetwork) -> list[_Network]:
+        """Those that lie in one of some networks, in their order."""
+        return [found for network in networks for found in self._families[network.version].inside(network)]
+
+
+class _Traffic(NamedTuple):
+    """A planned flow with what was declared, where it may pass, and its ends."""
+
+    planned: PlannedFlow
+    flow: Flow
+    target: Side
+    ports: list[tuple[str, list[int]]]
+    hops: tuple[Hop, ...]  # of all its ways
+    routed: frozenset[tuple[str, Class]]  # routers that take it first, and the class they take it from
+    source: End
+    destination: End
+
+
+class _Task(NamedTuple):
+    """What a machine that has interfaces of some classes does for a flow."""
+
+    traffic: _Traffic
+    sends: tuple[Class, ...]
+    takes: tuple[Class, ...]
+    passes: tuple[tuple[Class, Class], ...]
 
 
 class Rulebook:
-    """The rules of a plan, host by host."""
+    """The rules of a plan, host by host. What it remembers is of this plan and dies with it."""
 
     def __init__(self, plan: Plan, catalogue: Catalogue) -> None:
         self._plan = plan
-        self._catalogue = catalogue
         base = {service.id for service in catalogue.services if service.base}
         machines = {service.id: service.machine for service in plan.services}
         known = {service.id for service in catalogue.services}
         applications = [service.id for service in plan.services if service.id not in known]
         pairs = declared(catalogue, applications)
-        self._flows: list[tuple[PlannedFlow, Flow, Side]] = []
-        self._ways = []
+        self.ends: Mapping[str, tuple[End, End]] = {
+            flow.id: (End(flow.source), End(flow.destination)) for flow in plan.flows
+        }
+        self._traffic: list[_Traffic] = []
         for planned, (flow, wanted) in zip(plan.flows, pairs, strict=True):
             if wanted in base:
                 continue
@@ -43,26 +143,33 @@ class Rulebook:
                 target = Side(
                     zone=target.zone, at=target.at, segments=target.segments, machine=machines[wanted]
                 )
-            self._flows.append((planned, flow, target))
-            self._ways.append(ways(catalogue, flow, target.machine))
-        self._networks = [
-            (frozenset((*p.source.networks4, *p.source.networks6)),
-             frozenset((*p.destination.networks4, *p.destination.networks6)))
-            for p, _, _ in self._flows
-        ]  # fmt: skip
+            found = ways(catalogue, flow, target.machine)
+            source, destination = self.ends[planned.id]
+            self._traffic.append(
+                _Traffic(
+                    planned=planned,
+                    flow=flow,
+                    target=target,
+                    ports=ports_of(planned.ports),
+                    hops=tuple(hop for way in found.values() for hop in way or ()),
+                    routed=frozenset((way[0].machine, start) for (start, _), way in found.items() if way),
+                    source=source,
+                    destination=destination,
+                )
+            )
+        self._tasks: dict[tuple[str, frozenset[Class]], list[_Task]] = {}
 
     @cached_property
     def _segments(self) -> Mapping[str, Segment]:
         return {segment.id: segment for segment in self._plan.segments}
 
     @cached_property
-    def _here(self) -> Mapping[tuple[str, str], tuple[IPNetwork, ...]]:
-        """Addresses of machines by segment."""
-        found: dict[tuple[str, str], tuple[IPNetwork, ...]] = {}
+    def _here(self) -> Mapping[str, list[tuple[str, Interface]]]:
+        """Machines of each segment, with their interfaces there."""
+        found: dict[str, list[tuple[str, Interface]]] = {}
         for host in self._plan.hosts:
             for interface in host.interfaces:
-                key = (interface.segment, host.machine)
-                found[key] = (*found.get(key, ()), *_own(interface, self._segments[interface.segment]))
+                found.setdefault(interface.segment, []).append((host.machine, interface))
         return found
 
     def rules(self, host: PlannedHost, interfaces: Iterable[Interface]) -> Rules:
@@ -71,143 +178,146 @@ class Rulebook:
         for interface in interfaces:
             at = class_of(self._segments[interface.segment], host.owner)
             by_class.setdefault(at, []).append(interface)
-        made: Rules = {"input": [], "output": [], "forward": []}
-        for (planned, flow, target), hops, (sources, destinations) in zip(
-            self._flows, self._ways, self._networks, strict=True
-        ):
-            if flow.source.machine in ("", host.machine):
-                # What a router forwards for a segment it does not send into it itself.
-                forwarded = {
-                    source for (source, _), way in hops.items() if way and way[0].machine == host.machine
-                }
-                for interface in _of(by_class, flow.source):
-                    if class_of(self._segments[interface.segment], host.owner) in forwarded:
-                        continue
-                    made["output"] += self._out(planned, flow, target, interface, sources, destinations)
-            if target.machine in ("", host.machine):
-                for interface in _of(by_class, target):
-                    made["input"] += self._in(planned, flow, interface, destinations)
-            for way in hops.values():
-                for hop in way or ():
-                    if hop.machine == host.machine:
-                        made["forward"] += self._through(planned, host, by_class, hop.source, hop.destination)
-        return {chain: _unique(rules) for chain, rules in made.items()}
+        # Of one flow there is no second rule for the same interfaces.
+        made: dict[str, dict[tuple[str, str, str], list[Rule]]] = {"input": {}, "output": {}, "forward": {}}
+        for traffic, sends, takes, passes in self._duties(host.machine, frozenset(by_class)):
+            name = traffic.planned.id
+            for at in sends:
+                for interface in by_class[at]:
+                    key = (name, "", interface.name)
+                    if key not in made["output"]:
+                        made["output"][key] = self._out(traffic, interface)
+            for at in takes:
+                for interface in by_class[at]:
+                    key = (name, interface.name, "")
+                    if key not in made["input"]:
+                        made["input"][key] = self._in(traffic, interface)
+            for here, there in passes:
+                for came in by_class[here]:
+                    for goes in by_class[there]:
+                        key = (name, came.name, goes.name)
+                        if key not in made["forward"]:
+                            made["forward"][key] = self._through(traffic, host, came, goes)
+        return {chain: [rule for rules in found.values() for rule in rules] for chain, found in made.items()}
 
-    def _out(
-        self,
-        planned: PlannedFlow,
-        flow: Flow,
-        target: Side,
-        interface: Interface,
-        sources: frozenset[IPNetwork],
-        destinations: frozenset[IPNetwork],
-    ) -> list[Rule]:
-        segment = self._segments[interface.segment]
-        own = _own(interface, segment)
-        if not flow.source.machine:
+    def _duties(self, machine: str, classes: frozenset[Class]) -> list[_Task]:
+        found = self._tasks.get((machine, classes))
+        if found is None:
+            found = self._tasks[machine, classes] = [
+                task
+                for task in (_task(traffic, machine, classes) for traffic in self._traffic)
+                if any(task[1:])
+            ]
+        return found
+
+    def _own(self, interface: Interface) -> list[_Network]:
+        """A host's own addresses in a segment, sorted; of a leased one no more than the network is known."""
+        if interface.method == "dynamic":
+            segment = self._segments[interface.segment]
+            return [_of(segment.network4), _of(segment.network6)]
+        own = {_Network(a.version, a.value or 0, _WIDTH[a.version]) for a in interface.addresses}
+        return sorted(own.union(map(_of, interface.vips)))
+
+    def _out(self, traffic: _Traffic, interface: Interface) -> list[Rule]:
+        own = self._own(interface)
+        if not traffic.flow.source.machine:
             # The flow is the whole segment's, and so this host's as well.
-            if not {segment.network4, segment.network6} & sources:
+            segment = self._segments[interface.segment]
+            if not (_of(segment.network4) in traffic.source or _of(segment.network6) in traffic.source):
                 return []
         else:
-            own = tuple(address for address in own if address in sources)
-        to: Iterable[IPNetwork] = destinations
-        if flow.same_segment:
-            to = self._here.get((interface.segment, target.machine), ())
-        if not own or (to and set(to) <= set(own)):
-            return []  # to itself, by the loopback interface
-        return _rules(planned, own, to, out=interface.name)
-
-    def _in(
-        self, planned: PlannedFlow, flow: Flow, interface: Interface, destinations: frozenset[IPNetwork]
-    ) -> list[Rule]:
-        segment = self._segments[interface.segment]
-        own = tuple(address for address in _own(interface, segment) if address in destinations)
+            own = [address for address in own if address in traffic.source]
         if not own:
             return []
-        if flow.same_segment:
-            return _rules(planned, (segment.network4, segment.network6), own, into=interface.name)
-        return _rules(
-            planned, (*planned.source.networks4, *planned.source.networks6), own, into=interface.name
-        )
+        if traffic.flow.same_segment:
+            there = {
+                address
+                for machine, other in self._here[interface.segment]
+                if machine == traffic.target.machine
+                for address in self._own(other)
+            }
+            if there <= set(own) and there:
+                return []  # to itself, by the loopback interface
+            to = _texts(sorted(there))
+        elif 0 < len(traffic.destination) <= len(own) and set(traffic.destination) <= set(own):
+            return []
+        else:
+            to = traffic.destination.texts
+        return _rules(traffic, _texts(own), to, out=interface.name)
 
-    def _through(
-        self,
-        planned: PlannedFlow,
-        host: PlannedHost,
-        by_class: Mapping[Class, list[Interface]],
-        source: Class,
-        destination: Class,
-    ) -> list[Rule]:
-        made: list[Rule] = []
-        for came in by_class.get(source, ()):
-            for goes in by_class.get(destination, ()):
-                sources = (*planned.source.networks4, *planned.source.networks6)
-                if host.owner != CENTRE:
-                    # A unit's gateway lets its own networks through, each from its own side.
-                    inside = self._segments[came.segment]
-                    sources = tuple(n for n in sources if n in inside.network4 or n in inside.network6)
-                if not sources:
-                    continue
-                to = (*planned.destination.networks4, *planned.destination.networks6)
-                made += _rules(planned, sources, to, into=came.name, out=goes.name)
-        return made
+    def _in(self, traffic: _Traffic, interface: Interface) -> list[Rule]:
+        own = [address for address in self._own(interface) if address in traffic.destination]
+        if not own:
+            return []
+        sources = traffic.source.texts
+        if traffic.flow.same_segment:
+            segment = self._segments[interface.segment]
+            sources = _texts([_of(segment.network4), _of(segment.network6)])
+        return _rules(traffic, sources, _texts(own), into=interface.name)
+
+    def _through(self, traffic: _Traffic, host: PlannedHost, came: Interface, goes: Interface) -> list[Rule]:
+        sources = traffic.source.texts
+        if host.owner != CENTRE:
+            # A unit's gateway lets its own networks through, each from its own side.
+            inside = self._segments[came.segment]
+            sources = _texts(traffic.source.inside(inside.network4, inside.network6))
+        return _rules(traffic, sources, traffic.destination.texts, into=came.name, out=goes.name)
 
 
-def _own(interface: Interface, segment: Segment) -> tuple[IPNetwork, ...]:
-    """A host's own addresses in a segment; of a leased one no more than the network is known."""
-    if interface.method == "dynamic":
-        return (segment.network4, segment.network6)
-    return (*(alone(address.ip) for address in interface.addresses), *interface.vips)
+def _task(traffic: _Traffic, machine: str, classes: frozenset[Class]) -> _Task:
+    """What a machine does for a flow, interface class by interface class."""
+    sends: tuple[Class, ...] = ()
+    takes: tuple[Class, ...] = ()
+    if traffic.flow.source.machine in ("", machine):
+        # What a router forwards for a segment it does not send into it itself.
+        sends = tuple(at for at in _classes(traffic.flow.source) if (machine, at) not in traffic.routed)
+    if traffic.target.machine in ("", machine):
+        takes = tuple(_classes(traffic.target))
+    return _Task(
+        traffic=traffic,
+        sends=tuple(at for at in sends if at in classes),
+        takes=tuple(at for at in takes if at in classes),
+        passes=tuple(
+            (hop.source, hop.destination)
+            for hop in traffic.hops
+            if hop.machine == machine and {hop.source, hop.destination} <= classes
+        ),
+    )
 
 
-def _of(by_class: Mapping[Class, list[Interface]], side: Side) -> Iterable[Interface]:
+def _classes(side: Side) -> Iterator[Class]:
     for at in (CENTRE, "unit") if side.at == ANY else (side.at,):
         for name in side.segments:
-            yield from by_class.get((at, name), ())
+            yield (at, name)
+
+
+def _texts(networks: Iterable[_Network]) -> Texts:
+    """Sorted networks by family."""
+    made: Texts = ([], [])
+    for network in networks:
+        made[network.version == 6].append(network.text())
+    return made
 
 
 def _rules(
-    planned: PlannedFlow,
-    sources: Iterable[IPNetwork],
-    destinations: Iterable[IPNetwork],
-    *,
-    into: str = "",
-    out: str = "",
+    traffic: _Traffic, source: Texts, destination: Texts, *, into: str = "", out: str = ""
 ) -> list[Rule]:
-    source, destination = set(sources), set(destinations)
-    anywhere = not planned.destination.segments
+    anywhere = not traffic.planned.destination.segments
     # No address must never read as any address: a family is meant where both ends have it.
-    families = {n.version for n in source} & ({4, 6} if anywhere else {n.version for n in destination})
-    source = {n for n in source if n.version in families}
-    destination = {n for n in destination if n.version in families}
-    if not families:
+    families = [bool(source[at]) and (anywhere or bool(destination[at])) for at in (0, 1)]
+    if not any(families):
         return []
     return [
         {
-            "flow": planned.id,
+            "flow": traffic.planned.id,
             "protocol": protocol,
             "ports": ports,
             **({"in": into} if into else {}),
             **({"out": out} if out else {}),
-            "source4": [_text(n) for n in sorted(source) if n.version == 4],
-            "source6": [_text(n) for n in sorted(source) if n.version == 6],
-            "destination4": [_text(n) for n in sorted(destination) if n.version == 4],
-            "destination6": [_text(n) for n in sorted(destination) if n.version == 6],
+            "source4": source[0] if families[0] else [],
+            "source6": source[1] if families[1] else [],
+            "destination4": destination[0] if families[0] else [],
+            "destination6": destination[1] if families[1] else [],
         }
-        for protocol, ports in ports_of(planned.ports)
+        for protocol, ports in traffic.ports
     ]
-
-
-def _text(network: IPNetwork) -> str:
-    """A network; a single address without its length, as nft prints it."""
-    return str(network.ip) if network.size == 1 else str(network)
-
-
-def _unique(rules: list[Rule]) -> list[Rule]:
-    seen: set[str] = set()
-    kept = []
-    for rule in rules:
-        if repr(rule) not in seen:
-            kept.append(rule)
-        seen.add(repr(rule))
-    return kept
