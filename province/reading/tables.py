@@ -14,13 +14,12 @@ from functools import cached_property
 from netaddr import IPAddress, IPNetwork
 
 from province.drawings import words
-from province.hosts import FIRST_LEASE
 from province.plan.addressing import nth
 from province.plan.flows import declared
 from province.plan.model import Endpoint, PlannedFlow, Port, Segment
 from province.reading.cost import size_of
 from province.reading.difference import CARRIER, CLOSED, State
-from province.register.catalogue import Flow, Side
+from province.register.catalogue import FIRST_LEASE, Flow, Side
 from province.register.model import CENTRE, Alias, Link, Unit
 
 Cell = str | int
@@ -91,9 +90,9 @@ def address_table(subject: Subject) -> Table:
         unit = state.units.get(owner)
         leases = segment.name in leased and segment.owner in state.units
         rows.append((
+            segment.id,
             owner,
             subject.place(owner),
-            segment.id,
             words.both(words.of(words.SEGMENTS, segment.name)),
             words.both(words.ZONES[segment.zone]),
             segment.vlan or "",
@@ -113,9 +112,9 @@ def address_table(subject: Subject) -> Table:
         about_vi="Mọi mạng của tỉnh: của trung tâm, của từng đơn vị và từng đường truyền.",
         about_en="Every network of the province: of the centre, of each unit, and each line of a carrier.",
         columns=(
-            Column(key="owner", vi="Mã trong hệ thống", en="Id", code=True),
-            Column(key="place", vi="Đơn vị", en="Unit", wide=True),
             Column(key="segment", vi="Mạng", en="Segment", code=True),
+            Column(key="owner", vi="Mã đơn vị trong hệ thống", en="Id of the unit", code=True),
+            Column(key="place", vi="Đơn vị", en="Unit", wide=True),
             Column(key="purpose", vi="Dùng cho", en="For"),
             Column(key="zone", vi="Vùng", en="Zone"),
             Column(key="vlan", vi="VLAN", en="VLAN", number=True),
@@ -141,10 +140,10 @@ def host_addresses(subject: Subject) -> Table:
         for interface in host.interfaces:
             own = [[str(a) for a in interface.addresses if a.version == version] for version in (4, 6)]
             rows.append((
-                host.owner,
-                subject.place(host.owner),
                 host.name,
                 interface.name,
+                host.owner,
+                subject.place(host.owner),
                 interface.segment,
                 words.both(words.ZONES[interface.zone]),
                 " ".join(own[0]),
@@ -161,10 +160,10 @@ def host_addresses(subject: Subject) -> Table:
         about_vi="Mọi cổng mạng của mọi thiết bị; mạng cấp phát tự động thì không có địa chỉ ghi ở đây.",
         about_en="Every interface of every device; where addresses are leased, none is written here.",
         columns=(
-            Column(key="owner", vi="Mã trong hệ thống", en="Id", code=True),
-            Column(key="place", vi="Đơn vị", en="Unit", wide=True),
             Column(key="host", vi="Thiết bị", en="Device", code=True),
             Column(key="interface", vi="Cổng mạng", en="Interface", code=True),
+            Column(key="owner", vi="Mã đơn vị trong hệ thống", en="Id of the unit", code=True),
+            Column(key="place", vi="Đơn vị", en="Unit", wide=True),
             Column(key="segment", vi="Mạng", en="Segment", code=True),
             Column(key="zone", vi="Vùng", en="Zone"),
             Column(key="ipv4", vi="IPv4", en="IPv4", code=True),
@@ -223,7 +222,7 @@ def device_list(subject: Subject) -> Table:
         columns=(
             Column(key="host", vi="Thiết bị", en="Device", code=True),
             Column(key="name", vi="Tên miền", en="Name", code=True),
-            Column(key="machine", vi="Loại", en="Machine"),
+            Column(key="machine", vi="Loại", en="Machine", wide=True),
             Column(key="owner", vi="Mã đơn vị trong hệ thống", en="Id of the unit", code=True),
             Column(key="place", vi="Nơi đặt", en="Place", wide=True),
             Column(key="member", vi="Thứ tự trong cặp", en="Member", number=True),
@@ -269,7 +268,7 @@ def service_list(subject: Subject) -> Table:
             Column(key="title_en", vi="Tên tiếng Anh", en="Service", wide=True),
             Column(key="ports", vi="Cổng", en="Ports", code=True),
             Column(key="names", vi="Tên miền", en="Names", code=True),
-            Column(key="machine", vi="Loại máy", en="Machine"),
+            Column(key="machine", vi="Loại máy", en="Machine", wide=True),
             Column(key="segment", vi="Mạng", en="Segment"),
             Column(key="hosts", vi="Máy", en="Hosts", code=True),
             Column(key="ipv4", vi="IPv4", en="IPv4", code=True),

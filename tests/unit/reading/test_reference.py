@@ -168,7 +168,7 @@ def test_everything_planned_is_in_its_table_exactly_once(subject: Subject, plan:
 
 def test_an_address_row_says_what_the_plan_and_the_hosts_say(subject: Subject, plan: Any) -> None:
     table = TABLES["address-table"](subject)
-    rows = {row[2]: dict(zip((c.key for c in table.columns), row, strict=True)) for row in table.rows}
+    rows = {row[0]: dict(zip((c.key for c in table.columns), row, strict=True)) for row in table.rows}
     by_unit = {entry["id"]: entry for entry in plan["units"]}
     for segment in plan["segments"]:
         row = rows[segment["id"]]
