@@ -22,8 +22,6 @@ from province.sources import Sources, called, load_sources
 
 FORMATS = ("csv", "xlsx", "html")
 DRAWINGS = "drawings"
-# Beyond, drawings of single units are left out: they are made by `province drawing` for those one wants.
-DRAWN_UNITS = 400
 _TITLE = re.compile(r"<title\b[^>]*>([^<]*)</title>")
 
 
@@ -97,8 +95,7 @@ def reference(
         made["xlsx"] = {f"{table.id}.xlsx": as_xlsx(table, about) for table in tables}
     drawn: Mapping[str, str] = {}
     if not only or DRAWINGS in only:
-        few = len(plan.units) <= DRAWN_UNITS
-        drawn = drawings(plan, sources.register, sources.catalogue, source=source, units=few)
+        drawn = drawings(plan, sources.register, sources.catalogue, source)
         made[DRAWINGS] = {path: text.encode() for path, text in drawn.items()}
     if "html" in formats:
         made["html"] = _pages(tables, drawn, made, Site(province=plan.name, source=source))
