@@ -18,6 +18,7 @@ from pathlib import Path
 from province.problems import Problem, ProblemsFoundError
 
 MARK = ".province-render"
+# Where a subfolder's new files are written before they are named.
 TEMPORARY = ".province-new"
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -40,7 +41,11 @@ class Folder:
         self.outcome = Outcome()
 
     def put(self, name: str, files: Mapping[str, tuple[bytes, int]]) -> None:
-        """Make the subfolder `name` hold exactly these files: path inside it → content and mode."""
+        """Make the subfolder `name` hold exactly these files: path inside it → content and mode.
+
+        What differs is written beside first, all of it, and only then named: a disk that is full leaves the
+        files of before.
+        """
         base = f"{self._path}/{name}"
         there, folders = self._listed(name, base)
         wanted = {""}
@@ -49,19 +54,31 @@ class Folder:
             while front not in wanted:
                 wanted.add(front)
                 front = front.rpartition("/")[0]
-        for path in sorted(there - files.keys()):
-            Path(base, path).unlink()
-            self.outcome.removed.append(f"{name}/{path}")
-        for path in sorted(folders - wanted, reverse=True):
-            Path(base, path).rmdir()
-        for path in sorted(wanted - folders):
-            Path(base, path).mkdir()
-        for path, (content, mode) in files.items():
-            if path in there and _same(f"{base}/{path}", content, mode):
-                self.outcome.unchanged += 1
-            else:
-                _write(f"{base}/{path}", content, mode)
+        new = [
+            path
+            for path, (content, mode) in files.items()
+            if path not in there or not _same(f"{base}/{path}", content, mode)
+        ]
+        self.outcome.unchanged += len(files) - len(new)
+        staged = f"{base}/{TEMPORARY}"
+        if new:
+            Path(staged).mkdir(parents=True)
+        try:
+            for number, path in enumerate(new):
+                _write(f"{staged}/{number}", *files[path])
+            for path in sorted(there - files.keys()):
+                Path(base, path).unlink()
+                self.outcome.removed.append(f"{name}/{path}")
+            for path in sorted(folders - wanted, reverse=True):
+                Path(base, path).rmdir()
+            for path in sorted(wanted - folders - {""}):
+                Path(base, path).mkdir()
+            for number, path in enumerate(new):
+                os.replace(f"{staged}/{number}", f"{base}/{path}")  # noqa: PTH105 - a hundred thousand times
                 self.outcome.written.append(f"{name}/{path}")
+        finally:
+            if new:
+                shutil.rmtree(staged)
 
     def keep_only(self, names: set[str]) -> None:
         """Remove every other subfolder and file."""
@@ -84,6 +101,8 @@ class Folder:
         if place.is_symlink() or place.is_file():  # somebody put it there instead of our folder
             place.unlink()
             self.outcome.removed.append(name)
+        if Path(base, TEMPORARY).is_dir():  # of a run that was cut off
+            shutil.rmtree(Path(base, TEMPORARY))
         left = [""] if place.is_dir() else []
         while left:
             here = left.pop()
@@ -113,9 +132,7 @@ def _same(path: str, content: bytes, mode: int) -> bool:
 
 
 def _write(path: str, content: bytes, mode: int) -> None:
-    """All of it or nothing; the name then points to it."""
-    temporary = f"{path.rpartition('/')[0]}/{TEMPORARY}"
-    handle = os.open(temporary, _WRITE, 0o600)
+    handle = os.open(path, _WRITE, 0o600)
     try:
         view = memoryview(content)
         while view:
@@ -123,7 +140,6 @@ def _write(path: str, content: bytes, mode: int) -> None:
         os.fchmod(handle, mode)
     finally:
         os.close(handle)
-    os.replace(temporary, path)  # noqa: PTH105 - a hundred thousand times
 
 
 @contextmanager
@@ -138,7 +154,7 @@ def owned(path: Path, source: str) -> Iterator[Folder]:
     try:
         path.mkdir(parents=True, exist_ok=True)
         if not mark.is_file() or mark.is_symlink():
-            if any(entry.name != TEMPORARY for entry in os.scandir(path)):
+            if any(entry.name != f"{MARK}.new" for entry in os.scandir(path)):
                 raise _stop(
                     "030",
                     path,
@@ -146,7 +162,8 @@ def owned(path: Path, source: str) -> Iterator[Folder]:
                     "an empty folder, a new one, or one that this command has made",
                     "Name another folder: what is no longer rendered is removed from this one.",
                 )
-            _write(str(mark), said.encode(), 0o644)
+            _write(f"{mark}.new", said.encode(), 0o644)
+            Path(f"{mark}.new").replace(mark)
         with mark.open("rb") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,6 @@ import pytest
 from province.cli import main
 from province.hosts import built_hosts, load_environment, plan_for
 from province.ledger import Ledger
-from province.render import folder
 from province.render.configurations import PRIVATE, PUBLIC
 from province.sources import load_sources
 
@@ -246,33 +247,62 @@ def test_one_unit_leaves_the_others_in_the_folder_alone(
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 40, 100])
+@pytest.mark.parametrize("what", ["write", "replace"])
 def test_a_run_that_was_cut_off_is_healed_by_the_next(
-    tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, after: int
+    tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, after: int, what: str
 ) -> None:
-    """Cut off between writing a temporary file and naming it, after so many files."""
+    """Cut off as by a kill, which runs no `finally`: at a write or a rename, after so many of them."""
     render(capsys, LAB)
     whole = contents(tree / "out")
     (tree / "out").rename(tree / "whole")
     done = 0
-    replace_file = os.replace
+    real = getattr(os, what)
 
-    def cut(source: str, target: str) -> None:
+    def cut(*arguments: Any) -> Any:
         nonlocal done
         if done == after:
             raise KeyboardInterrupt
         done += 1
-        replace_file(source, target)
+        return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", cut)
+        patch.setattr(os, what, cut)
+        patch.setattr(shutil, "rmtree", lambda _: None)
         with pytest.raises(KeyboardInterrupt):
             main(["render", str(LAB), "--out", "out"])
     half = contents(tree / "out")
     assert half != whole
-    assert any(folder.TEMPORARY in path for path in half)
+    assert any(part.startswith(".province") for path in half for part in Path(path).parts)
     report = render(capsys, LAB)
     assert contents(tree / "out") == whole
-    assert len(report["written"]) == len(whole) - max(done, 1)
+    assert report["files"] == len(whole) - 1
+    assert len(report["written"]) > 0
+
+
+def test_a_disk_that_is_full_leaves_a_host_as_it_was(
+    tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render(capsys, LAB)
+    before = contents(tree / "out")
+    for name in ("hosts", "resolv.conf"):
+        with (tree / f"roles/system_base/templates/etc/{name}.j2").open("a") as file:
+            file.write("# more\n")
+    room = 2
+    write = os.write
+
+    def fill(handle: int, data: bytes) -> int:
+        nonlocal room
+        if not room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        room -= 1
+        return write(handle, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", fill)
+        assert main(["render", str(LAB), "--out", "out"]) == 1
+    assert "RND-032" in capsys.readouterr().err
+    assert contents(tree / "out") == before
+    assert len(render(capsys, LAB)["written"]) > 2
 
 
 def test_hosts_are_rendered_the_same_whatever_was_rendered_before(tree: Path) -> None:
