@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -128,7 +129,10 @@ def _difference(reference: str, register: Path, sources: Sources, plan: Plan) ->
     root = tree_of(register.resolve())
     if not register.resolve().is_relative_to(root):
         raise _stop(
-            "a register outside a repository", "inventories/registers/<province> of a repository", register
+            "a register outside a repository",
+            "inventories/registers/<province> of a repository",
+            register,
+            "Compare it where its history is.",
         )
     path = register.resolve().relative_to(root)
     with tempfile.TemporaryDirectory(prefix="province-plan-") as folder:
@@ -169,6 +173,7 @@ def _unpack(reference: str, root: Path, register: Path, folder: Path) -> None:
         ["git", "-C", str(root), "archive", "--format=tar", "--end-of-options", reference],  # noqa: S607 - found on the path
         capture_output=True,
         check=False,
+        env={**os.environ, "LC_ALL": "C"},  # its words stand in a message of ours
     )
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
@@ -186,7 +191,12 @@ def _unpack(reference: str, root: Path, register: Path, folder: Path) -> None:
                 target.write_bytes(content.read() if content else b"")
 
 
-def _stop(found: str, wanted: str, register: Path) -> ProblemsFoundError:
+def _stop(
+    found: str,
+    wanted: str,
+    register: Path,
+    remedy: str = "Correct the reference (git log shows commits).",
+) -> ProblemsFoundError:
     return ProblemsFoundError(
         (
             Problem(
@@ -196,7 +206,7 @@ def _stop(found: str, wanted: str, register: Path) -> ProblemsFoundError:
                 path="--diff",
                 found=found,
                 wanted=wanted,
-                remedy="Correct the reference (git log shows commits).",
+                remedy=remedy,
             ),
         )
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,21 +113,6 @@ def test_a_register_that_the_commit_does_not_have_is_all_new(
     assert len(lines) <= HEIGHT
 
 
-def test_a_register_that_was_broken_is_said_so_with_its_place_in_the_commit(
-    repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = repository / UNITS
-    sound = file.read_text(encoding="utf-8")
-    file.write_text(sound.replace("index: 2", "index: 1"), encoding="utf-8")
-    commit(repository)
-    file.write_text(sound, encoding="utf-8")
-    assert main(["plan", str(repository / REGISTER), "--diff", "HEAD"]) == 1
-    heard = capsys.readouterr()
-    assert heard.out == ""
-    line = sound.splitlines().index("    index: 2") + 1
-    assert heard.err.startswith(f"REG-023 HEAD:{UNITS}:{line} ")
-
-
 def test_a_commit_with_an_older_catalogue_is_compared_by_todays_and_that_is_said(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,20 +161,71 @@ def test_a_reference_that_is_none_is_said_so(
     assert "Traceback" not in heard.err
 
 
-def test_a_plan_that_was_impossible_is_said_so_with_the_commit(
-    repository: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    flows = repository / "inventories/catalogue/flows.yml"
-    sound = flows.read_text(encoding="utf-8")
-    twice = """  - id: staff
+FLOWS = "inventories/catalogue/flows.yml"
+TWICE = """  - id: staff
     from: {zone: internal, at: unit, segments: [staff]}
     to: {zone: servers, at: centre, segments: [srv]}
     services: [packages]
     reason: A second time
     owner: platform
 """
-    flows.write_text(sound + twice, encoding="utf-8")
-    commit(repository)
-    flows.write_text(sound, encoding="utf-8")
-    assert main(["plan", str(repository / REGISTER), "--diff", "HEAD"]) == 1
-    assert capsys.readouterr().err.startswith("PLN-003 HEAD:inventories/catalogue/flows.yml ")
+
+
+def once_was(file: str, do: Callable[[str], str]) -> Callable[[Path], list[str]]:
+    """A file that was otherwise in the last commit, and is sound again."""
+
+    def prepare(folder: Path) -> list[str]:
+        sound = (folder / file).read_text(encoding="utf-8")
+        assert do(sound) != sound
+        (folder / file).write_text(do(sound), encoding="utf-8")
+        commit(folder)
+        (folder / file).write_text(sound, encoding="utf-8")
+        return ["plan", str(folder / REGISTER), "--diff", "HEAD"]
+
+    return prepare
+
+
+def outside(folder: Path) -> list[str]:
+    """A register that lies in no tree of its own."""
+    (folder / REGISTER).rename(folder / "base")
+    return ["plan", str(folder / "base"), "--diff", "HEAD"]
+
+
+PROBLEMS: dict[str, Callable[[Path], list[str]]] = {
+    "no-such-commit": lambda folder: ["plan", str(folder / REGISTER), "--diff", "no-such-branch"],
+    "register-outside-a-repository": outside,
+    "register-broken-in-a-commit": once_was(UNITS, lambda text: text.replace("index: 2", "index: 1")),
+    "plan-impossible-in-a-commit": once_was(FLOWS, lambda text: text + TWICE),
+    "environment-of-another-register": lambda folder: [
+        "reference",
+        str(folder / REGISTER),
+        *("--environment", str(ROOT / "inventories/lab/environment.yml")),
+        *("--out", str(folder / "out")),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_a_problem_is_reported_in_these_words(
+    name: str, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = PROBLEMS[name](repository)
+    written = sorted(repository.rglob("*"))
+    assert main(command) == 1
+    heard = capsys.readouterr()
+    assert (heard.out, sorted(repository.rglob("*"))) == ("", written)
+    words = heard.err.replace(f"{repository}/", "")
+    golden = Path(__file__).parent / "problems" / f"{name}.txt"
+    if os.environ.get("PROVINCE_UPDATE_GOLDEN"):
+        golden.write_text(words, encoding="utf-8")
+    assert words == golden.read_text(encoding="utf-8")
+
+
+def test_a_place_in_a_commit_is_the_line_of_the_file_there(repository: Path) -> None:
+    words = (Path(__file__).parent / "problems/register-broken-in-a-commit.txt").read_text(encoding="utf-8")
+    lines = (repository / UNITS).read_text(encoding="utf-8").splitlines()
+    assert words.startswith(f"REG-023 HEAD:{UNITS}:{lines.index('    index: 2') + 1} ")
+
+
+def test_no_golden_message_is_left_over() -> None:
+    assert {path.stem for path in (Path(__file__).parent / "problems").iterdir()} == set(PROBLEMS)

@@ -217,20 +217,6 @@ def test_devices_that_an_environment_builds_are_told_from_those_reserved(tmp_pat
     assert stands["xa-sin-thau-cpe-1"] == "giữ chỗ · reserved"
 
 
-def test_an_environment_of_another_register_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tree(tmp_path)
-    lab = str(ROOT / "inventories/lab/environment.yml")
-    out = tmp_path / "out"
-    assert main(["reference", str(tmp_path / REGISTER), "--out", str(out), "--environment", lab]) == 1
-    assert capsys.readouterr().err == (
-        "PLN-020 inventories/lab/environment.yml register: found an environment of the register 'dien-bien'; "
-        "wanted one of 'base'. Name another environment, or leave it out.\n"
-    )
-    assert not out.exists()
-
-
 @pytest.fixture
 def strange() -> Table:
     columns = tuple(
