@@ -1,8 +1,8 @@
 """A sheet of paper: boxes, labels and lines at places, as SVG. It knows nothing of a province.
 
-Lengths are pixels (1/96 inch), y grows downwards. What is on a sheet is flat and absolute: no transforms and
-no style sheet, so that several drawings can stand in one page and any viewer shows the same. A label names
-the box that it stands in (`data-in`, the `data-box` of a rectangle): that is what the tests hold it to.
+Lengths are pixels (1/96 inch), y grows downwards. What is on a sheet is flat and absolute: no transforms, and
+looks are attributes, so that several drawings can stand in one page and any viewer shows the same. A label
+names the box that it stands in (`data-in`, the `data-box` of a rectangle): the tests hold it to that.
 """
 
 from __future__ import annotations
@@ -307,6 +307,8 @@ class Sheet:
                 f'font-family={quoteattr(FONTS)} fill={quoteattr(INK)} text-rendering="geometricPrecision">',
                 f'<title id="{self.slug}-t">{words(self.title)}</title>',
                 f'<desc id="{self.slug}-d">{words(self.description)}</desc>',
+                # Printed by itself, it comes out at its size; the only style, as attributes cannot say it.
+                f"<style>@page{{size:{mm[0]}mm {mm[1]}mm;margin:0}}</style>",
                 *(["<defs>", *defs, "</defs>"] if defs else []),
                 f'<rect data-page="" width="{number(self.w)}" height="{number(self.h)}" fill="#ffffff"/>',
                 *self._areas,

@@ -204,7 +204,8 @@ def _box_faults(drawing: Drawing) -> Iterator[str]:
 def page_of(svgs: Iterable[str]) -> str:
     """Drawings in one HTML page, as wide as the screen."""
     style = "body{margin:0} svg{width:100%;height:auto;display:block}"
-    return f"<!doctype html><meta charset=utf-8><style>{style}</style>{''.join(svgs)}"
+    head = "<meta charset=utf-8><meta name=viewport content='width=device-width'>"
+    return f"<!doctype html>{head}<style>{style}</style>{''.join(svgs)}"
 
 
 # Every character that drawings have a width for: ASCII, the letters of Vietnamese, signs of our own words.

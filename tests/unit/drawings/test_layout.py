@@ -217,3 +217,13 @@ def test_paper_is_of_the_standard_and_landscape() -> None:
     assert all(wide > high for wide, high in sizes)
     for (_, small_high), (wide, _high) in pairwise(sizes):
         assert abs(wide - 2 * small_high) <= 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_sheet_is_shown_and_printed_at_its_size(size: str) -> None:
+    wide, high = SIZES[size]
+    svg = Sheet("x", size, "t", "d").svg()
+    assert f'width="{wide}mm" height="{high}mm"' in svg
+    assert f"@page{{size:{wide}mm {high}mm;margin:0}}" in svg
+    page = read(svg).page
+    assert abs(page.right / page.bottom - wide / high) < 0.001
