@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jinja2
@@ -169,6 +170,8 @@ class Language:
         for name in _OTHERWISE_IN_ANSIBLE:
             del self._files.filters[name]
         self._files.filters.update(FILTERS)
+        # The same few addresses are asked about again and again; this dies with the language.
+        self._files.filters["ip_word"] = lru_cache(maxsize=4096)(addresses.ip_word)
         self._files.tests["search"] = _search
         self._values = self._files.overlay(lstrip_blocks=False)
         # What every template may use besides variables: `range` and the like.
