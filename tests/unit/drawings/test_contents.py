@@ -227,6 +227,12 @@ def test_closed_units_stay_on_the_province_and_have_no_drawing_of_their_own(sour
         assert "PhườngĐiệnBiênPhủ" in drawn(fewer, "province", view, plan=plan)
 
 
+def test_units_from_which_conferences_are_moderated_are_marked(sources: Sources) -> None:
+    assert "controlpoint" not in drawn(sources, "province", "logical")
+    moderating = replace(sources, register=replace(sources.register, control_points=(UNIT, "so-noi-vu")))
+    assert drawn(moderating, "province", "logical").count("controlpoint") == 2
+
+
 def test_drawings_can_stand_in_one_page_and_be_read_aloud(sources: Sources, plan: Plan) -> None:
     ids: Counter[str] = Counter()
     titles = set()
