@@ -20,6 +20,7 @@ TYPES = {
     "TXT": 16,
     "AAAA": 28,
     "SRV": 33,
+    "DNAME": 39,
 }
 NAMES = {number: name for name, number in TYPES.items()}
 CODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
@@ -121,7 +122,7 @@ def _data(packet: bytes, offset: int, length: int, kind: str) -> str:
         return str(IPv4Address(raw))
     if kind == "AAAA":
         return str(IPv6Address(raw))
-    if kind in ("NS", "CNAME", "PTR"):
+    if kind in ("NS", "CNAME", "PTR", "DNAME"):
         return _name(packet, offset)[0]
     if kind == "MX":
         return f"{struct.unpack_from('!H', raw)[0]} {_name(packet, offset + 2)[0]}"

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+
 from netaddr import IPAddress, IPNetwork
 
-from province.plan.model import PlannedUnit, Segment, Zone
+from province.plan.model import Segment, Zone
 from province.register.catalogue import OUTSIDE, Catalogue
 from province.register.model import CENTRE, LINES_PER_UNIT, Link, Pool, Register, Unit
 
 WAN = "wan"
+# A segment in numbers: owner, name, first IPv4 and length, first IPv6 and length.
+Area = tuple[str, str, int, int, int, int]
+
+_new = object.__new__
+# What unpickling calls; the published types leave it out.
+_set_network: Callable[[IPNetwork, tuple[int, int, int]], None] = vars(IPNetwork)["__setstate__"]
+_set_address: Callable[[IPAddress, tuple[int, int]], None] = vars(IPAddress)["__setstate__"]
+# The number of an address, and of a network that begins with it: `.first` works it out, every time.
+number_of: Callable[[IPAddress | IPNetwork], int] = attrgetter("value")
+
+
+def network(first: int, prefix: int, version: int) -> IPNetwork:
+    """A network from its first address, as a number.
+
+    Made the way netaddr unpickles one: what its constructor does to find out what it was given takes four
+    times as long, and the plan of a province of thousands of units has hundreds of thousands of networks.
+    """
+    made: IPNetwork = _new(IPNetwork)
+    _set_network(made, (first, prefix, version))
+    return made
+
+
+def address(number: int, version: int) -> IPAddress:
+    """An address from its number; made as `network` is."""
+    made: IPAddress = _new(IPAddress)
+    _set_address(made, (number, version))
+    return made
 
 
 def block(pool: IPNetwork, index: int, prefix: int) -> IPNetwork:
@@ -20,24 +50,116 @@ def block(pool: IPNetwork, index: int, prefix: int) -> IPNetwork:
     return network(pool.first + (index << (width - prefix)), prefix, pool.version)
 
 
-def network(first: int, prefix: int, version: int) -> IPNetwork:
-    """A network from its first address, as a number."""
-    return IPNetwork((first, prefix), version=6 if version == 6 else 4)
+class Blocks:
+    """The blocks of a pool, by index. IPv4 blocks go on in the next network where one ends."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._prefix4, self._prefix6 = pool.block4, pool.block6
+        self._size4, self._size6 = 1 << (32 - pool.block4), 1 << (128 - pool.block6)
+        self._first6 = pool.network6.first
+        # (indexes before it, first address of the network): the last that begins at or before an index.
+        self._parts4: list[tuple[int, int]] = []
+        before = 0
+        for inside in pool.networks4:
+            self._parts4.insert(0, (before, inside.first))
+            before += inside.size // self._size4
+
+    def of(self, unit: Unit) -> tuple[IPNetwork, IPNetwork]:
+        """A unit's IPv4 and IPv6 blocks: those that others gave it, or those of its index.
+
+        Once a closed unit's block was given back, the block of its index is left to it, which is nobody
+        else's.
+        """
+        four, six = self.at(unit.index)
+        if unit.returned:
+            return four, six
+        return unit.assigned4 or four, unit.assigned6 or six
+
+    def at(self, index: int) -> tuple[IPNetwork, IPNetwork]:
+        """The blocks of an index. Whether the pool has them is the register's check (REG-027)."""
+        before, first4 = next(part for part in self._parts4 if index >= part[0])
+        return (
+            network(first4 + (index - before) * self._size4, self._prefix4, 4),
+            network(self._first6 + index * self._size6, self._prefix6, 6),
+        )
+
+
+class Cut:
+    """How a unit's block is cut into its segments: the same shares of every block, whatever its size."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._segments = catalogue.unit
+        self._by_length: dict[int, list[tuple[str, str, str, Zone, int, int, int, int, bool]]] = {}
+
+    def segments(
+        self, owner: str, block4: IPNetwork, block6: IPNetwork
+    ) -> tuple[tuple[Segment, ...], tuple[Area, ...]]:
+        """The segments of a block, and the same in numbers.
+
+        The gateway is the first address of each that has leases.
+        """
+        length = block4.prefixlen
+        shares = self._by_length.get(length) or self._by_length.setdefault(length, self._shares(length))
+        first4, first6 = number_of(block4), number_of(block6)
+        made = []
+        areas = []
+        for name, suffix, code, zone, vlan, offset4, length4, offset6, leases in shares:
+            four, six = first4 + offset4, first6 + offset6
+            areas.append((owner, name, four, length4, six, 64))
+            made.append(
+                Segment(
+                    id=owner + suffix,
+                    owner=owner,
+                    name=name,
+                    code=code,
+                    zone=zone,
+                    vlan=vlan,
+                    network4=network(four, length4, 4),
+                    network6=network(six, 64, 6),
+                    gateway4=address(four + 1, 4) if leases else None,
+                    gateway6=address(six + 1, 6) if leases else None,
+                )
+            )
+        return tuple(made), tuple(areas)
+
+    def _shares(self, length: int) -> list[tuple[str, str, str, Zone, int, int, int, int, bool]]:
+        """What is the same for all IPv4 blocks of one length, in the order in which `segments` takes it."""
+        return [
+            (
+                segment.name,
+                f"/{segment.name}",
+                segment.code,
+                segment.zone,
+                segment.vlan,
+                segment.place << (32 - length - segment.share),
+                length + segment.share,
+                segment.place6 << 64,
+                segment.leases,
+            )
+            for segment in self._segments
+        ]
 
 
 def nth(inside: IPNetwork, number: int) -> IPAddress:
     """Address number `number` of a network, counted from its first."""
-    return IPAddress(inside.first + number, inside.version)
+    return address(inside.first + number, inside.version)
 
 
-def with_length(address: IPAddress, inside: IPNetwork) -> IPNetwork:
-    """An address with the prefix length of its network, as an interface carries it."""
-    return network(int(address), inside.prefixlen, inside.version)
+def with_length(inside: IPNetwork, number: int) -> IPNetwork:
+    """Address number `number` of a network with that network's length, as an interface carries it."""
+    return network(inside.first + number, inside.prefixlen, inside.version)
 
 
-def alone(address: IPAddress) -> IPNetwork:
-    """An address as a network of one: /32 or /128."""
-    return IPNetwork(address)
+def alone(given: IPAddress | IPNetwork) -> IPNetwork:
+    """An address as a network of one: /32 or /128. Of an interface's address its own, without the length."""
+    return network(number_of(given), 32 if given.version == 4 else 128, given.version)
+
+
+def text_of(number: int, version: int) -> str:
+    """An address as netaddr writes it, from its number."""
+    if version == 4:
+        return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    return str(address(number, 6))
 
 
 def centre_segments(register: Register, catalogue: Catalogue) -> tuple[Segment, ...]:
@@ -71,50 +193,10 @@ def centre_segments(register: Register, catalogue: Catalogue) -> tuple[Segment, 
     return tuple(made)
 
 
-def unit_segments(unit: Unit, pool: Pool, catalogue: Catalogue) -> tuple[Segment, ...]:
-    """A unit's block cut into its segments; the gateway is the first address of each that has leases."""
-    block4, block6 = (
-        block(pool.network4, unit.index, pool.block4),
-        block(pool.network6, unit.index, pool.block6),
-    )
-    made = []
-    for segment in catalogue.unit:
-        network4 = block(block4, segment.place, pool.block4 + segment.share)
-        network6 = block(block6, segment.place6, 64)
-        made.append(
-            Segment(
-                id=f"{unit.id}/{segment.name}",
-                owner=unit.id,
-                name=segment.name,
-                code=segment.code,
-                zone=segment.zone,
-                vlan=segment.vlan,
-                network4=network4,
-                network6=network6,
-                gateway4=nth(network4, 1) if segment.leases else None,
-                gateway6=nth(network6, 1) if segment.leases else None,
-            )
-        )
-    return tuple(made)
-
-
-def planned_unit(unit: Unit, pool: Pool, catalogue: Catalogue) -> PlannedUnit:
-    """A unit with its block."""
-    return PlannedUnit(
-        id=unit.id,
-        code=unit.code,
-        name=unit.name,
-        kind=unit.kind,
-        sphere=unit.sphere,
-        parent=unit.parent,
-        index=unit.index,
-        pool=pool.name,
-        state=unit.state,
-        prefix4=block(pool.network4, unit.index, pool.block4),
-        prefix6=block(pool.network6, unit.index, pool.block6),
-        asn=pool.asn + unit.index,
-        segments=unit_segments(unit, pool, catalogue),
-    )
+def area_of(segment: Segment) -> Area:
+    """A segment in numbers."""
+    four, six = segment.network4, segment.network6
+    return (segment.owner, segment.name, four.first, four.prefixlen, six.first, six.prefixlen)
 
 
 def line_name(number: int) -> str:
@@ -122,33 +204,48 @@ def line_name(number: int) -> str:
     return WAN if number == 0 else f"{WAN}{number + 1}"
 
 
-def carrier_segment(owner: str, code: str, pool: Pool, index: int, number: int, link: Link | None) -> Segment:
-    """The line between a customer and its carrier: address 1 is the carrier's, 2 the customer's.
+class Lines:
+    """The lines between customers and carriers: address 1 is the carrier's, 2 the customer's.
 
-    `link` keeps what the carrier assigned; without it the pool's stand-in holds, a /30 and a /64 for
-    each of `LINES_PER_UNIT` lines of an index.
+    What the carrier assigned is kept; without it the pool's stand-ins hold, a /30 and a /64 for each of
+    `LINES_PER_UNIT` lines of an index.
     """
-    slot = index * LINES_PER_UNIT + number
-    network4 = link.assigned4 if link and link.assigned4 else block(pool.carrier4, slot, 30)
-    network6 = link.assigned6 if link and link.assigned6 else block(pool.carrier6, slot, 64)
-    return Segment(
-        id=f"carrier/{owner}-{line_name(number)}",
-        owner="carrier",
-        name=line_name(number),
-        code=code,
-        zone=Zone.BORDER,
-        vlan=0,
-        network4=network4,
-        network6=network6,
-        gateway4=nth(network4, 1),
-        gateway6=nth(network6, 1),
-    )
+
+    def __init__(self, pool: Pool) -> None:
+        self._first4, self._first6 = pool.carrier4.first, pool.carrier6.first
+
+    def segment(
+        self, owner: str, name: str, code: str, index: int, number: int, link: Link | None
+    ) -> Segment:
+        """Line `number` (from 0) of an index; `link` is what the register says of it."""
+        slot = index * LINES_PER_UNIT + number
+        four = (link and link.assigned4) or network(self._first4 + (slot << 2), 30, 4)
+        six = (link and link.assigned6) or network(self._first6 + (slot << 64), 64, 6)
+        return Segment(
+            id=f"carrier/{owner}-{name}",
+            owner="carrier",
+            name=name,
+            code=code,
+            zone=Zone.BORDER,
+            vlan=0,
+            network4=four,
+            network6=six,
+            gateway4=address(number_of(four) + 1, 4),
+            gateway6=address(number_of(six) + 1, 6),
+        )
 
 
-def merged(networks: list[IPNetwork]) -> tuple[IPNetwork, ...]:
-    """Networks sorted, without what others contain; neighbours are not joined: each stays visible."""
-    kept: list[IPNetwork] = []
-    for item in sorted(set(networks), key=lambda n: (n.first, n.prefixlen)):
-        if not kept or item.first > kept[-1].last:
-            kept.append(item)
+def merged(networks: Iterable[tuple[int, int]], version: int) -> tuple[IPNetwork, ...]:
+    """Networks, given as (first address, prefix length), sorted and without what others contain.
+
+    Neighbours are not joined: each stays visible.
+    """
+    width = 32 if version == 4 else 128
+    kept = []
+    last = -1
+    # In order of the first address, the larger network first: whatever begins inside lies inside.
+    for first, prefix in sorted(networks):
+        if first > last:
+            kept.append(network(first, prefix, version))
+            last = first + (1 << (width - prefix)) - 1
     return tuple(kept)

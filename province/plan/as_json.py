@@ -29,6 +29,7 @@ def as_json(plan: Plan) -> JSON:
         "province": plan.province,
         "name": plan.name,
         "domain": plan.domain,
+        "control_points": list(plan.control_points),
         "units": [unit(u) for u in plan.units],
         "zones": [{"id": zone.value, "segments": ids} for zone, ids in zones.items()],
         "segments": [segment(s) for s in plan.segments],
@@ -64,6 +65,24 @@ def unit(planned: PlannedUnit) -> JSON:
         "prefix6": str(planned.prefix6),
         "asn": planned.asn,
         "segments": [segment(s) for s in planned.segments],
+        "aliases": [
+            {"name": a.name, "until": a.until, "by": a.by, "unit": a.unit or None} for a in planned.aliases
+        ],
+        "closed": planned.closed or None,
+        "successors": list(planned.successors),
+        "services": list(planned.services),
+        "links": [
+            {
+                "access": link.access,
+                "bandwidth_mbps": link.bandwidth_mbps,
+                "assigned4": str(link.assigned4) if link.assigned4 else None,
+                "assigned6": str(link.assigned6) if link.assigned6 else None,
+            }
+            for link in planned.links
+        ],
+        "contacts": [{"role": c.role, "mailbox": c.mailbox} for c in planned.contacts],
+        "wave": planned.wave,
+        "level": planned.level,
     }
 
 

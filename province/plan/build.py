@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from province.apps import App
-from province.plan.addressing import centre_segments, planned_unit
+from province.plan.addressing import area_of, centre_segments
 from province.plan.dns import planned_zones
 from province.plan.flows import Ground, planned_flows, ways
-from province.plan.hosts import CARRIER, carrier_host, centre_hosts, hub_line, unit_hosts, unit_lines
-from province.plan.model import Plan, PlannedFlow, PlannedHost, PlannedService, Segment
+from province.plan.hosts import CARRIER, carrier_host, centre_hosts, hub_lines
+from province.plan.model import Plan, PlannedFlow, PlannedService, Segment
+from province.plan.places import Places
 from province.plan.services import planned_services
-from province.plan.wan import planned_peers
+from province.plan.units import Units, hubs_of
 from province.problems import Problem, ProblemsFoundError
 from province.register.catalogue import Catalogue
 from province.register.model import CENTRE, Register
@@ -34,53 +35,55 @@ def make_plan(
     Raises ProblemsFoundError (PLN-nnn) when the catalogue allows what cannot be: a flow from or to
     nobody, without a way, or a service that no flow reaches.
     """
-    units = tuple(
-        planned_unit(unit, register.pools[catalogue.kinds[unit.kind].pool], catalogue)
-        for unit in register.units
-    )
-    records = {unit.id: unit for unit in register.units}
-    open_units = tuple(unit for unit in units if unit.state != CLOSED)
-    hub = catalogue.machines["hub"]
-    hub_lines = [hub_line(register, f"{hub.short}-{member}", member) for member in range(1, hub.members + 1)]
-    lines = {unit.id: unit_lines(register, unit.pool, records[unit.id]) for unit in open_units}
-    segments: dict[str, Segment] = {s.id: s for s in centre_segments(register, catalogue)}
-    segments |= {s.id: s for s in hub_lines}
-    segments |= {s.id: s for unit in open_units for s in (*unit.segments, *lines[unit.id])}
-    hosts: list[PlannedHost] = centre_hosts(register, catalogue, segments)
-    for unit in open_units:
-        hosts += unit_hosts(register, catalogue, unit, lines[unit.id], hub.members)
+    places = Places()
+    centre = centre_segments(register, catalogue)
+    hub_ends = hub_lines(register, catalogue)
+    segments: dict[str, Segment] = {s.id: s for s in (*centre, *hub_ends)}
+    places.areas.update({(CENTRE, segment.name): [area_of(segment)] for segment in centre})
+    hosts = centre_hosts(register, catalogue, segments, places)
+    of_centre = tuple(hosts)
+    units = Units(register, catalogue, hubs_of(hosts), places)
+    for unit in register.units:
+        units.add(unit, closed=unit.state == CLOSED)
+    hosts += units.hosts
+    managed = tuple(hosts)
     if CARRIER in catalogue.machines:
-        every = [*hub_lines, *(line for unit in open_units for line in lines[unit.id])]
-        hosts.append(carrier_host(register, catalogue, segments, every))
+        hosts.append(carrier_host(register, catalogue, segments, [*hub_ends, *units.lines]))
 
     shown = [app for app in apps if app.published]
     offered = {service.id: service for service in catalogue.services}
     offered |= {app.id: app.service(catalogue.machines[app.record["machine"]].primary) for app in shown}
-    services = planned_services(register.domain, catalogue, offered.values(), hosts, segments)
-    ground = Ground(
-        catalogue=catalogue,
-        units=open_units,
-        records=records,
-        segments=segments,
-        hosts=tuple(hosts),
-        services={service.id: service for service in services},
+    services = planned_services(register.domain, catalogue, offered.values(), managed, places)
+    flows = planned_flows(
+        Ground(
+            catalogue=catalogue,
+            units={unit.id: unit for unit in register.units},
+            places=places,
+            services={service.id: service for service in services},
+        ),
+        offered,
+        {app.id: app.taken_by(catalogue.kinds) for app in shown},
     )
-    flows = planned_flows(ground, offered, {app.id: app.taken_by(catalogue.kinds) for app in shown})
-    present = [
-        h for h in hosts if members is None or h.owner != CENTRE or h.member <= members.get(h.machine, 0)
+    serving = services
+    if members is not None:
+        serving = planned_services(register.domain, catalogue, offered.values(), managed, places, members)
+    servers = [
+        host
+        for host in of_centre
+        if host.machine == "ns" and (members is None or host.member <= members.get(host.machine, 0))
     ]
-    serving = planned_services(register.domain, catalogue, offered.values(), present, segments)
     plan = Plan(
         province=register.id,
         name=register.name,
         domain=register.domain,
-        units=units,
-        segments=tuple(segments.values()),
+        units=tuple(units.planned),
+        segments=(*segments.values(), *units.segments),
         hosts=tuple(hosts),
         services=serving,
         flows=flows,
-        peers=planned_peers(open_units, hosts),
-        dns_zones=planned_zones(register, catalogue, hosts, serving, present),
+        peers=tuple(units.peers),
+        dns_zones=planned_zones(register, places, serving, servers),
+        control_points=register.control_points,
     )
     problems = [*_flow_problems(plan, catalogue), *_service_problems(services, flows)]
     if problems:

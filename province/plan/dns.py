@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPNetwork
 
+from province.plan.addressing import number_of, text_of
 from province.plan.model import DnsZone, PlannedHost, PlannedService, Record
-from province.register.catalogue import Catalogue
+from province.plan.places import Places
 from province.register.model import Register
 
 TTL = 3600
@@ -16,69 +17,104 @@ PRIVATE = IPNetwork("10.0.0.0/8")
 
 def planned_zones(
     register: Register,
-    catalogue: Catalogue,
-    hosts: Iterable[PlannedHost],
+    places: Places,
     services: Iterable[PlannedService],
-    present: Iterable[PlannedHost],
+    servers: Iterable[PlannedHost],
 ) -> tuple[DnsZone, ...]:
     """The forward zone, then the reverse zones in order of addresses. Without SOA.
 
-    Every host has its name; `present` are the hosts that serve, among them the name servers.
+    Every host has its name. A closed unit that one unit followed lives on under the names of that unit.
     """
-    listed = [host for host in hosts if host.owner != "carrier"]
-    names: dict[str, list[IPAddress]] = {}
-    pointers: dict[IPAddress, str] = {}
-    for host in listed:
-        primary = catalogue.machines[host.machine].primary
-        own = [a.ip for i in host.interfaces if i.name == primary for a in i.addresses]
-        if own:
-            names[f"{host.fqdn}."] = own
-            pointers.update(dict.fromkeys(own, f"{host.fqdn}."))
+    names: dict[str, tuple[Iterable[int], Iterable[int]]] = {}
+    # The name of an address: that of its host, else of the first service there.
+    pointers: dict[int, dict[int, str]] = {4: {}, 6: {}}
+    for name, four, six in places.names:
+        names[name] = ((four,), (six,))
+        pointers[4][four] = pointers[6][six] = name
     for service in services:
+        fours, sixes = [number_of(a) for a in service.addresses4], [number_of(a) for a in service.addresses6]
         for name in service.names:
-            own = [*service.addresses4, *service.addresses6]
-            names[f"{name}."] = own
-            for address in own:
-                pointers.setdefault(address, f"{name}.")
-    servers = [f"{host.fqdn}." for host in present if host.machine == "ns"]
+            names[f"{name}."] = (fours, sixes)
+            for four in fours:
+                pointers[4].setdefault(four, f"{name}.")
+            for six in sixes:
+                pointers[6].setdefault(six, f"{name}.")
+    authorities = [f"{host.fqdn}." for host in servers]
     origin = f"{register.domain}."
-    forward = [Record(name=origin, type="NS", ttl=TTL, data=server) for server in servers]
+    forward = [Record(name=origin, type="NS", ttl=TTL, data=server) for server in authorities]
+    for name, (own4, own6) in sorted(names.items()):
+        forward += [Record(name=name, type="A", ttl=TTL, data=text_of(four, 4)) for four in own4]
+        forward += [Record(name=name, type="AAAA", ttl=TTL, data=text_of(six, 6)) for six in own6]
     forward += [
-        Record(name=name, type="A" if address.version == 4 else "AAAA", ttl=TTL, data=str(address))
-        for name, addresses in sorted(names.items())
-        for address in addresses
+        Record(name=f"{unit.id}.{origin}", type="DNAME", ttl=TTL, data=f"{unit.successors[0]}.{origin}")
+        for unit in register.units
+        if len(unit.successors) == 1
     ]
-    return (DnsZone(name=register.domain, records=tuple(forward)), *_reverse(register, servers, pointers))
+    zone = DnsZone(name=register.domain, records=tuple(forward))
+    return (zone, *_reverse(register, authorities, pointers))
 
 
-def _reverse(register: Register, servers: list[str], pointers: Mapping[IPAddress, str]) -> list[DnsZone]:
-    """One zone for 10/8 if any pool is of it, and the pools' own at octet and nibble borders otherwise."""
+def _reverse(
+    register: Register, servers: list[str], pointers: Mapping[int, Mapping[int, str]]
+) -> list[DnsZone]:
+    """The zones of the pools' addresses, at octet and nibble borders.
+
+    What others gave to a unit outside of these has zones of its own.
+    """
     networks: dict[IPNetwork, None] = {}
     for pool in register.pools.values():
-        networks.update(dict.fromkeys(_zones4(pool.network4)))
+        for network4 in pool.networks4:
+            networks.update(dict.fromkeys(_zones4(network4, ours=True)))
         # The province's whole IPv6 space is one zone; pools are 44 bits or so of it.
         networks[IPNetwork((pool.network6.first, pool.network6.prefixlen // 4 * 4), version=6).cidr] = None
+    for unit in register.units:
+        for given in () if unit.closed else (unit.assigned4, unit.assigned6):
+            if given and not any(given in network for network in networks):
+                zones = _zones4(given, ours=False) if given.version == 4 else _zones6(given)
+                networks.update(dict.fromkeys(zones))
     records: dict[IPNetwork, list[Record]] = {network: [] for network in networks}
-    for address, name in sorted(pointers.items()):
-        for length in (24, 16, 8) if address.version == 4 else range(64, 0, -4):
-            network = IPNetwork((int(address), length), version=address.version).cidr
-            if network in records:
-                records[network].append(Record(name=f"{address.reverse_dns}", type="PTR", ttl=TTL, data=name))
-                break
-    zones = []
+    for version, width, end in ((4, 32, ".in-addr.arpa."), (6, 128, ".ip6.arpa.")):
+        # By length, the longest first: the records of the zone that begins with so many bits.
+        lengths: dict[int, dict[int, list[Record]]] = {}
+        for network in sorted(networks, key=lambda n: -n.prefixlen):
+            if network.version == version:
+                begin = network.first >> (width - network.prefixlen)
+                lengths.setdefault(width - network.prefixlen, {})[begin] = records[network]
+        for number, name in sorted(pointers[version].items()):
+            for rest, begins in lengths.items():
+                if number >> rest in begins:
+                    backwards = _backwards4(number) if version == 4 else ".".join(f"{number:032x}"[::-1])
+                    begins[number >> rest].append(
+                        Record(name=backwards + end, type="PTR", ttl=TTL, data=name)
+                    )
+                    break
+    made = []
     for network in sorted(records, key=lambda n: (n.version, n.first)):
         name = zone_of(network)
         authority = [Record(name=f"{name}.", type="NS", ttl=TTL, data=server) for server in servers]
-        zones.append(DnsZone(name=name, records=(*authority, *records[network])))
-    return zones
+        made.append(DnsZone(name=name, records=(*authority, *records[network])))
+    return made
 
 
-def _zones4(network: IPNetwork) -> Iterable[IPNetwork]:
-    """Zones at octet borders. All of 10/8 is the province's to use: one zone, and nothing leaks beside it."""
-    if network in PRIVATE:
-        return [PRIVATE]
+def _backwards4(number: int) -> str:
+    return f"{number & 255}.{number >> 8 & 255}.{number >> 16 & 255}.{number >> 24}"
+
+
+def _zones4(network: IPNetwork, ours: bool) -> Iterable[IPNetwork]:
+    """Zones at octet borders.
+
+    `ours` is a pool: of a private /16 all is the province's if a part is (its slot is a /14), so there the
+    zone is the /16 and no question about what lies between the pools is asked elsewhere.
+    """
+    if ours and network in PRIVATE and network.prefixlen > 16:
+        return [network.supernet(16)[0]]
     length = next(n for n in (8, 16, 24, 32) if n >= network.prefixlen)
     return list(network.subnet(length))
+
+
+def _zones6(network: IPNetwork) -> Iterable[IPNetwork]:
+    """Zones at nibble borders."""
+    return list(network.subnet(-(-network.prefixlen // 4) * 4))
 
 
 def zone_of(network: IPNetwork) -> str:

@@ -8,24 +8,21 @@ from dataclasses import dataclass
 
 from netaddr import IPNetwork
 
-from province.plan.addressing import WAN, alone, merged
-from province.plan.model import Endpoint, PlannedFlow, PlannedHost, PlannedService, PlannedUnit, Port, Segment
+from province.plan.addressing import WAN, merged, number_of
+from province.plan.model import Endpoint, PlannedFlow, PlannedService, Port, Segment
+from province.plan.places import Class as Class
+from province.plan.places import Places
 from province.register.catalogue import ANY, OUTSIDE, Catalogue, Flow, Service, Side
 from province.register.model import CENTRE, Unit
-
-# A class of segments: ("centre", "srv") or ("unit", "staff").
-Class = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What flows are resolved on: open units with their records, segments and hosts of the plan."""
+    """What flows are resolved on: units of the register by id, where everything stands, and services."""
 
     catalogue: Catalogue
-    units: tuple[PlannedUnit, ...]
-    records: Mapping[str, Unit]
-    segments: Mapping[str, Segment]
-    hosts: tuple[PlannedHost, ...]
+    units: Mapping[str, Unit]
+    places: Places
     services: Mapping[str, PlannedService]
 
 
@@ -38,22 +35,22 @@ def planned_flows(
     ground: Ground, services: Mapping[str, Service], applications: Mapping[str, frozenset[str]]
 ) -> tuple[PlannedFlow, ...]:
     """All flows of the catalogue. `applications` are the kinds of units that are given each, by id."""
-    places = _places(ground)
+    known: dict[tuple[object, ...], Networks] = {}
     flows = []
     for flow, wanted in declared(ground.catalogue, applications):
         service = services[wanted]
         takers = applications.get(wanted) if flow.applications else None
-        source = _endpoint(ground, places, flow.source, takers, wanted if flow.applications else "")
+        source = _endpoint(ground, known, flow.source, takers, wanted if flow.applications else "")
         target = _narrowed(flow.destination, service)
-        destination = _endpoint(ground, places, target, None, "")
+        destination = _endpoint(ground, known, target, None, "")
         offered = ground.services.get(wanted)
         if offered and target.machine == offered.machine and _asked_at_vip(ground, service):
             destination = Endpoint(
                 zone=destination.zone,
                 segments=destination.segments,
                 machine=destination.machine,
-                networks4=merged([alone(a) for a in offered.addresses4]),
-                networks6=merged([alone(a) for a in offered.addresses6]),
+                networks4=merged(((number_of(a), 32) for a in offered.addresses4), 4),
+                networks6=merged(((number_of(a), 128) for a in offered.addresses6), 6),
             )
         flows.append(
             PlannedFlow(
@@ -91,57 +88,59 @@ def _narrowed(side: Side, service: Service) -> Side:
     return Side(zone=side.zone, at=side.at, segments=side.segments, machine=service.machine)
 
 
-Places = Mapping[tuple[Class, str], list[tuple[str, Segment, tuple[IPNetwork, ...]]]]
-
-
-def _places(ground: Ground) -> Places:
-    """For each class of segments and machine: owner, segment, and the addresses that its hosts have there.
-
-    Machine "" stands for the segment as a whole.
-    """
-    found: dict[tuple[Class, str], list[tuple[str, Segment, tuple[IPNetwork, ...]]]] = {}
-    for host in ground.hosts:
-        if host.owner == "carrier":
-            continue
-        for interface in host.interfaces:
-            segment = ground.segments[interface.segment]
-            at = class_of(segment, host.owner)
-            own = tuple(alone(a.ip) for a in interface.addresses) + interface.vips
-            if interface.method == "dynamic":
-                own = (segment.network4, segment.network6)
-            found.setdefault((at, host.machine), []).append((host.owner, segment, own))
-    for segment in ground.segments.values():
-        if segment.owner != "carrier":
-            at = (CENTRE if segment.owner == CENTRE else "unit", segment.name)
-            found.setdefault((at, ""), []).append(
-                (segment.owner, segment, (segment.network4, segment.network6))
-            )
-    return found
+Networks = tuple[tuple[IPNetwork, ...], tuple[IPNetwork, ...]]
 
 
 def _endpoint(
-    ground: Ground, places: Places, side: Side, takers: frozenset[str] | None, application: str
+    ground: Ground,
+    known: dict[tuple[object, ...], Networks],
+    side: Side,
+    takers: frozenset[str] | None,
+    application: str,
 ) -> Endpoint:
-    networks: list[IPNetwork] = []
-    ats = (CENTRE, "unit") if side.at == ANY else () if side.at == OUTSIDE else (side.at,)
-    for at in ats:
-        for name in side.segments:
-            for owner, _segment, own in places.get(((at, name), side.machine), ()):
-                record = ground.records.get(owner)
-                if (
-                    takers is not None
-                    and record is not None
-                    and not (record.kind in takers and application in record.services)
-                ):
-                    continue
-                networks += own
+    """A side with its addresses. Flows share ends: what was worked out once is in `known`."""
+    key = (side.at, side.segments, side.machine, takers, application)
+    if key not in known:
+        known[key] = _networks(ground, side, takers, application)
+    four, six = known[key]
     return Endpoint(
         zone=side.zone,
         segments=side.segments,
         machine=side.machine or None,
-        networks4=merged([n for n in networks if n.version == 4]),
-        networks6=merged([n for n in networks if n.version == 6]),
+        networks4=four,
+        networks6=six,
     )
+
+
+def _networks(ground: Ground, side: Side, takers: frozenset[str] | None, application: str) -> Networks:
+    """Addresses of the machine of a side, or the side's whole segments; of units that take an application."""
+    places, machine = ground.places, side.machine
+    refused = (
+        frozenset()
+        if takers is None
+        else frozenset(
+            unit.id
+            for unit in ground.units.values()
+            if unit.kind not in takers or application not in unit.services
+        )
+    )
+    fours: list[tuple[int, int]] = []
+    sixes: list[tuple[int, int]] = []
+    for at in (CENTRE, "unit") if side.at == ANY else () if side.at == OUTSIDE else (side.at,):
+        for name in side.segments:
+            areas = places.areas.get((at, name), [])
+            if machine:
+                areas = [area for here, area in places.leased.get((at, name), ()) if here == machine]
+                for stands in (places.own, places.pairs):
+                    for owner, here, _, four, six in stands.get((at, name), ()):
+                        if here == machine and owner not in refused:
+                            fours.append((four, 32))
+                            sixes.append((six, 128))
+            for owner, _, four, prefix4, six, prefix6 in areas:
+                if owner not in refused:
+                    fours.append((four, prefix4))
+                    sixes.append((six, prefix6))
+    return merged(fours, 4), merged(sixes, 6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

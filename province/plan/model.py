@@ -80,8 +80,43 @@ class PlannedHost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedAlias:
+    """A former name until a day (YYYY-MM-DD), gone `by` rename, merge or split.
+
+    `unit` is the id of the closed unit that bore it, "" where the unit itself did.
+    """
+
+    name: str
+    until: str
+    by: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedLink:
+    """A line of a unit, and the networks of it that its carrier assigned."""
+
+    access: str
+    bandwidth_mbps: int
+    assigned4: IPNetwork | None
+    assigned6: IPNetwork | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedContact:
+    """A functional mailbox of a unit, by what it answers for."""
+
+    role: str
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedUnit:
-    """A unit with its block cut into segments."""
+    """A unit with its block cut into segments, and what of the register goes on to tables and drawings.
+
+    `closed` is a day (YYYY-MM-DD), `successors` are ids of units: both of closed units only. `services` are
+    ids of those that it takes.
+    """
 
     id: str
     code: str
@@ -96,6 +131,14 @@ class PlannedUnit:
     prefix6: IPNetwork
     asn: int
     segments: tuple[Segment, ...]
+    aliases: tuple[PlannedAlias, ...] = ()
+    closed: str = ""
+    successors: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    links: tuple[PlannedLink, ...] = ()
+    contacts: tuple[PlannedContact, ...] = ()
+    wave: int = 0
+    level: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +232,10 @@ class PlannedService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything that follows from a register and the catalogue."""
+    """Everything that follows from a register and the catalogue.
+
+    `control_points` are ids of units from which conferences are moderated.
+    """
 
     province: str
     name: str
@@ -201,3 +247,4 @@ class Plan:
     flows: tuple[PlannedFlow, ...]
     peers: tuple[Peer, ...]
     dns_zones: tuple[DnsZone, ...]
+    control_points: tuple[str, ...] = ()

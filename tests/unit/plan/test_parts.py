@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
-from netaddr import IPNetwork
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from netaddr import IPAddress, IPNetwork
 
-from province.plan.addressing import merged
+from province.plan import addressing
+from province.plan.addressing import alone, merged, number_of, text_of
 from province.plan.flows import ways
 from province.plan.model import Zone
 from province.register.catalogue import Catalogue, Flow, Side
@@ -21,7 +25,7 @@ def catalogue() -> Catalogue:
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted"),
+    ("texts", "wanted"),
     [
         (["10.0.0.0/24", "10.0.0.7/32"], ["10.0.0.0/24"]),
         (["10.0.0.255/32", "10.0.0.0/24", "10.0.0.0/32"], ["10.0.0.0/24"]),
@@ -32,9 +36,34 @@ def catalogue() -> Catalogue:
     ],
 )
 def test_merging_drops_what_others_contain_and_joins_no_neighbours(
-    given: list[str], wanted: list[str]
+    texts: list[str], wanted: list[str]
 ) -> None:
-    assert [str(network) for network in merged([IPNetwork(text) for text in given])] == wanted
+    networks = [IPNetwork(text) for text in texts]
+    version = networks[0].version if networks else 4
+    made = merged(((network.first, network.prefixlen) for network in networks), version)
+    assert [str(network) for network in made] == wanted
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from((4, 6)), st.data())
+def test_what_is_made_from_numbers_is_what_netaddr_makes(version: Literal[4, 6], data: st.DataObject) -> None:
+    """Not by its constructor, for speed: equal in all that a network or an address can be asked."""
+    width = 32 if version == 4 else 128
+    number, prefix = data.draw(st.integers(0, 2**width - 1)), data.draw(st.integers(0, width))
+    made, wanted = addressing.network(number, prefix, version), IPNetwork((number, prefix), version=version)
+    assert made == wanted
+    assert hash(made) == hash(wanted)
+    assert (str(made), repr(made), made.version) == (str(wanted), repr(wanted), wanted.version)
+    assert (made.first, made.last, made.prefixlen) == (wanted.first, wanted.last, wanted.prefixlen)
+    assert (made.ip, made.cidr, made.sort_key()) == (wanted.ip, wanted.cidr, wanted.sort_key())
+    one, other = addressing.address(number, version), IPAddress(number, version)
+    assert one == other
+    assert (hash(one), repr(one), int(one), one.version) == (
+        hash(other), repr(other), int(other), other.version
+    )  # fmt: skip
+    assert text_of(number, version) == str(other)
+    assert number_of(made) == number_of(one) == number
+    assert str(alone(one)) == str(alone(made)) == f"{other}/{width}"
 
 
 def flow(machine: str) -> Flow:
