@@ -10,21 +10,18 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from netaddr import IPAddress, IPNetwork
-
-from province.plan.addressing import nth
-from province.plan.hosts import CARRIER, HUB_TUNNEL
-from province.plan.model import Interface, Peer, Plan, PlannedHost, PlannedUnit, Segment, Zone
-from province.plan.rules import Rulebook
+from province.facts import CONTROLLER, Built
+from province.plan.hosts import CARRIER
+from province.plan.model import Plan, PlannedHost, Segment, Zone
 from province.problems import ProblemsFoundError
 from province.register.catalogue import FIRST_LEASE as FIRST_LEASE
-from province.register.catalogue import NAME, OUTSIDE, WORD, Catalogue, Machine
+from province.register.catalogue import NAME, OUTSIDE, WORD
 from province.register.document import Document, near, read_document, shown
 from province.register.model import CENTRE, UNIT_ID
 from province.register.shape import Choice, Field, Flag, Integer, ListOf, MapOf, Record, Text
@@ -32,10 +29,6 @@ from province.sources import Sources, called, load_sources
 
 JSON = Any
 MANAGEMENT = "mgmt"
-CONTROLLER = "controller"
-ORPHAN_STRATUM = 10
-KEEPALIVE = 25
-RELEASE = "trixie"
 
 # At most 1 TiB: more than that is a slip of the finger.
 _MEMORY = Text(
@@ -287,14 +280,14 @@ def plan_for(environment: Environment) -> Plan:
     return environment.sources.plan(environment.members)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """A built host."""
 
     name: str
     groups: tuple[str, ...]
     planned: PlannedHost
-    _built: _Built = field(repr=False, compare=False)
+    _built: Built = field(repr=False, compare=False)
 
     @property
     def missing_keys(self) -> tuple[str, ...]:
@@ -306,7 +299,7 @@ class Host:
 
         Made at every call. What hosts have in common is the same object in all of them: never change it.
         """
-        return _Facts(self._built, self.planned).all()
+        return self._built.facts(self.planned)
 
 
 def built_hosts(
@@ -317,14 +310,9 @@ def built_hosts(
     `public_keys` are public WireGuard keys by host; None reads the environment's ledger, where it has
     one. A peer whose key is not known is left out and named in `missing_keys`.
     """
-    built = _Built(environment, plan, _ledger_keys(environment.name) if public_keys is None else public_keys)
+    built = Built(environment, plan, _ledger_keys(environment.name) if public_keys is None else public_keys)
     return tuple(
-        Host(
-            name=host.name,
-            groups=_groups(host),
-            planned=host,
-            _built=built,
-        )
+        Host(name=host.name, groups=_groups(host.owner, host.machine), planned=host, _built=built)
         for host in built.hosts
     )
 
@@ -392,578 +380,34 @@ def _ledger_keys(environment: str) -> dict[str, str]:
     return {name.removeprefix(prefix): key for name, key in publics.items() if name.startswith(prefix)}
 
 
-def _groups(host: PlannedHost) -> tuple[str, ...]:
-    side = host.owner if host.owner in (CENTRE, CARRIER) else "unit"
-    return tuple(dict.fromkeys(("province", side, host.machine)))
+def _groups(owner: str, machine: str) -> tuple[str, ...]:
+    side = owner if owner in (CENTRE, CARRIER) else "unit"
+    return tuple(dict.fromkeys(("province", side, machine)))
 
 
-class _Built:
-    """The built part of a plan."""
-
-    def __init__(self, environment: Environment, plan: Plan, public_keys: Mapping[str, str]) -> None:
-        self.environment = environment
-        self.plan = plan
-        self.keys = public_keys
-        self.catalogue: Catalogue = environment.sources.catalogue
-        self.segments: Mapping[str, Segment] = {segment.id: segment for segment in plan.segments}
-        self.units: Mapping[str, PlannedUnit] = {unit.id: unit for unit in plan.units}
-        self.open = tuple(unit for unit in plan.units if unit.state != "closed")
-        self.wanted = frozenset(environment.units)
-        self.hosts = tuple(host for host in plan.hosts if self._is_built(host))
-        self.names = frozenset(host.name for host in self.hosts)
-        self.by_machine: dict[str, list[PlannedHost]] = {}
-        for host in self.hosts:
-            self.by_machine.setdefault(host.machine, []).append(host)
-        self.rulebook = Rulebook(plan, self.catalogue)
-        self.peers: tuple[Peer, ...] = tuple(
-            peer for peer in plan.peers if peer.gateway in self.names and peer.hub in self.names
-        )
-        self.lines = {
-            interface.segment
-            for host in self.hosts
-            if host.machine != CARRIER
-            for interface in host.interfaces
-        }
-
-    def _is_built(self, host: PlannedHost) -> bool:
-        if host.machine == CARRIER:
-            return CARRIER in self.environment.simulators
-        if host.owner == CENTRE:
-            return host.member <= self.environment.members.get(host.machine, 0)
-        if host.owner not in self.wanted:
-            return False
-        return host.machine != "workstation" or host.member <= self.environment.workstations
-
-    def machine(self, host: PlannedHost) -> Machine:
-        return self.catalogue.machines[host.machine]
-
-    def interfaces(self, host: PlannedHost) -> tuple[Interface, ...]:
-        """A host's interfaces without tunnels to hubs, and lines to customers, that are not built."""
-        tunnels = {peer.gateway_interface for peer in self.peers if peer.gateway == host.name} | {HUB_TUNNEL}
-        return tuple(
-            interface
-            for interface in host.interfaces
-            if (interface.method != "tunnel" or interface.name in tunnels)
-            and (
-                host.machine != CARRIER
-                or interface.zone is not Zone.BORDER
-                or interface.segment in self.lines
-            )
-        )
-
-    def missing_keys(self, host: PlannedHost) -> tuple[str, ...]:
-        others = {
-            peer.hub if peer.gateway == host.name else peer.gateway
-            for peer in self.peers
-            if host.name in (peer.gateway, peer.hub)
-        }
-        return tuple(sorted(name for name in others if name not in self.keys))
-
-    @cached_property
-    def controller(self) -> tuple[IPAddress, IPAddress]:
-        host = next(host for host in self.plan.hosts if host.machine == CONTROLLER)
-        four, six = host.interfaces[0].addresses
-        return four.ip, six.ip
-
-    @cached_property
-    def announced(self) -> tuple[IPNetwork, ...]:
-        """What units learn of the centre."""
-        names = [segment.name for segment in self.catalogue.centre if segment.announced]
-        found = [self.segments[f"{CENTRE}/{name}"] for name in names]
-        return (*(s.network4 for s in found), *(s.network6 for s in found))
-
-    @cached_property
-    def blocks(self) -> tuple[IPNetwork, ...]:
-        """What the centre learns of units: of all open ones, so that building one more moves nobody else."""
-        return (*(unit.prefix4 for unit in self.open), *(unit.prefix6 for unit in self.open))
-
-    def service_addresses(self, service: str) -> list[IPAddress]:
-        """Where a service is asked, IPv4 first."""
-        found = next((s for s in self.plan.services if s.id == service), None)
-        return [*found.addresses4, *found.addresses6] if found else []
-
-
-class _Facts:
-    """The facts of one host."""
-
-    def __init__(self, built: _Built, host: PlannedHost) -> None:
-        self.built = built
-        self.host = host
-        self.plan = built.plan
-        self.machine = built.machine(host)
-        self.interfaces = built.interfaces(host)
-        self.unit = built.units.get(host.owner)
-
-    def all(self) -> dict[str, JSON]:
-        environment, plan, host = self.built.environment, self.plan, self.host
-        facts: dict[str, JSON] = {
-            "environment": environment.name,
-            "register": environment.register,
-            "domain": plan.domain,
-            "name_vi": plan.name,
-            "host": host.name,
-            "fqdn": host.fqdn,
-            "owner": host.owner,
-            "unit": self.unit.id if self.unit else "",
-            "unit_name": self.unit.name if self.unit else "",
-            "machine": host.machine,
-            "member": host.member,
-            "interfaces": [self._interface(i) for i in self.interfaces if i.method != "tunnel"],
-            **self._management(),
-            "resolvers": _texts(self._resolvers()),
-            "search": [plan.domain],
-            "time_servers": _texts(self._time_servers()),
-            "ntp": self._ntp(),
-            "mirror_url": self._mirror_url(),
-            "forwards": bool(self.machine.forwards) or host.machine == CARRIER,
-            "firewall": self._firewall(),
-            "dhcp": self._leases(),
-            "ra": self._advertisements(),
-        }
-        if {"routing", "wireguard"} & set(host.roles):
-            facts |= {"routing": self._routing(), "wireguard": self._tunnels()}
-        if "dns_authoritative" in host.roles or "dns_resolver" in host.roles:
-            facts |= self._names()
-        if self.unit:
-            source = next((i for i in self.interfaces if i.method == "tunnel"), None)
-            if source:
-                facts |= {"source4": str(source.addresses[0].ip), "source6": str(source.addresses[1].ip)}
-        if "package_cache" in host.roles:
-            facts["packages_upstream"] = self._packages()
-        if "container_app" in host.roles:
-            facts |= self._apps()
-        if "workstation" in host.roles:
-            facts["homepage"] = self._homepage()
-        if host.machine == CARRIER:
-            lines = [self.built.segments[i.segment] for i in self.interfaces if i.zone is Zone.BORDER]
-            prefixes = [*(line.network4 for line in lines), *(line.network6 for line in lines)]
-            facts["carrier"] = {"prefixes": _texts(prefixes)}
-        return facts
-
-    def _segment(self, interface: Interface) -> Segment:
-        return self.built.segments[interface.segment]
-
-    def _interface(self, interface: Interface) -> dict[str, JSON]:
-        segment = self._segment(interface)
-        routed = interface.default_route and interface.method == "static"
-        return {
-            "name": interface.name,
-            "zone": interface.zone.value,
-            "segment": interface.segment,
-            "method": interface.method,
-            "addresses": _texts(interface.addresses),
-            "vips": _texts(self._vips(interface)),
-            "default_route": interface.default_route,
-            "gateway4": str(segment.gateway4) if routed and segment.gateway4 else "",
-            "gateway6": str(segment.gateway6) if routed and segment.gateway6 else "",
-            "routes": self._routes(interface),
-            "mtu": 1500,
-        }
-
-    def _vips(self, interface: Interface) -> tuple[IPNetwork, ...]:
-        """The pair's addresses: the first member carries them while it is alone."""
-        alone = self.built.environment.members.get(self.host.machine, 0) < 2
-        return interface.vips if alone or self.host.member == 1 else ()
-
-    def _routes(self, interface: Interface) -> list[dict[str, str]]:
-        """Ways beside the default route: a host with a line to the Internet finds the province inside."""
-        segment = self._segment(interface)
-        if interface.name != self.machine.primary or self.machine.default in ("", self.machine.primary):
-            return []
-        if self.machine.forwards or segment.gateway4 is None or segment.gateway6 is None:
-            return []  # routers learn their ways
-        pools = self.built.environment.sources.register.pools.values()
-        return [
-            {
-                "destination": str(network),
-                "gateway": str(segment.gateway4 if network.version == 4 else segment.gateway6),
-            }
-            for network in (*(p.network4 for p in pools), *(p.network6 for p in pools))
-        ]
-
-    def _management(self) -> dict[str, JSON]:
-        interface = next(i for i in self.interfaces if i.zone is Zone.MANAGEMENT)
-        four, six = self.built.controller
-        return {
-            "management": {
-                "interface": interface.name,
-                "address4": str(interface.addresses[0].ip),
-                "address6": str(interface.addresses[1].ip),
-                "addresses": _texts(interface.addresses),
-                "controller4": str(four),
-                "controller6": str(six),
-            },
-            "management_routes": [f"{four}/32", f"{six}/128"],
-        }
-
-    def _own(self) -> set[IPAddress]:
-        return {
-            address.ip for interface in self.interfaces for address in (*interface.addresses, *interface.vips)
-        }
-
-    def _gateway(self) -> list[IPAddress]:
-        """A unit's gateway, as its staff network knows it."""
-        segment = self.built.segments[f"{self.host.owner}/{self.machine.primary}"]
-        return [address for address in (segment.gateway4, segment.gateway6) if address is not None]
-
-    def _resolvers(self) -> list[IPAddress]:
-        if self.host.machine == CARRIER:
-            return []
-        if self.unit and not self.machine.forwards:
-            return self._gateway()
-        return self.built.service_addresses("dns")
-
-    def _time_servers(self) -> list[IPAddress]:
-        if self.host.machine == CARRIER:
-            return []
-        if self.unit and not self.machine.forwards:
-            return self._gateway()
-        own = self._own()
-        return [address for address in self.built.service_addresses("ntp") if address not in own]
-
-    def _mirror_url(self) -> str:
-        service = next((s for s in self.plan.services if s.id == "packages" and s.hosts), None)
-        if service is None or self.host.machine == CARRIER:
-            return ""
-        return f"http://{service.names[0]}:{service.ports[0].number}"
-
-    def _askers(self, *services: str) -> list[IPNetwork]:
-        """Networks that flows let ask a service of this host."""
-        offered = {s.id: s.machine for s in self.plan.services}
-        found: dict[IPNetwork, None] = {}
-        for flow in self.plan.flows:
-            if flow.service in services and offered[flow.service] == self.host.machine:
-                for network in (*flow.source.networks4, *flow.source.networks6):
-                    if self.unit is None or network in self.unit.prefix4 or network in self.unit.prefix6:
-                        found[network] = None
-        return sorted(found)
-
-    def _ntp(self) -> dict[str, JSON]:
-        serve = self._askers("ntp", "unit-ntp")
-        serves_centre = any(s.id == "ntp" and s.machine == self.host.machine for s in self.plan.services)
-        return {
-            "upstreams": list(self.built.environment.time_upstreams) if serves_centre else [],
-            "serve": _texts(serve),
-            "orphan_stratum": ORPHAN_STRATUM if serves_centre else 0,
-        }
-
-    def _firewall(self) -> dict[str, JSON]:
-        ours = self.host.machine != CARRIER
-        rules = self.built.rulebook.rules(self.host, self.interfaces) if ours else {}
-        return {
-            "interfaces": [
-                {"name": i.name, "zone": i.zone.value, "method": i.method} for i in self.interfaces
-            ],
-            "sets": [],
-            "input": rules.get("input", []),
-            "output": rules.get("output", []),
-            "forward": rules.get("forward", []),
-        }
-
-    def _lans(self) -> list[tuple[Interface, Segment, bool]]:
-        """Networks of a unit that this host gives addresses, and whether it gives them the time."""
-        if "dhcp_server" not in self.host.roles:
-            return []
-        leased = {segment.name: segment.time for segment in self.built.catalogue.unit if segment.leases}
-        return [
-            (interface, self._segment(interface), leased[self._segment(interface).name])
-            for interface in self.interfaces
-            if self._segment(interface).name in leased
-        ]
-
-    def _leases(self) -> list[dict[str, JSON]]:
-        return [
-            {
-                "interface": interface.name,
-                "network": str(segment.network4),
-                "pool_start": str(nth(segment.network4, FIRST_LEASE)),
-                "pool_end": str(IPAddress(segment.network4.last - 1, 4)),
-                "gateway": str(segment.gateway4),
-                "dns": [str(segment.gateway4)],
-                "ntp": [str(segment.gateway4)] if time else [],
-                "domain": self.plan.domain,
-            }
-            for interface, segment, time in self._lans()
-        ]
-
-    def _advertisements(self) -> list[dict[str, JSON]]:
-        return [
-            {
-                "interface": interface.name,
-                "prefix": str(segment.network6),
-                "rdnss": [str(segment.gateway6)],
-                "dnssl": [self.plan.domain],
-            }
-            for interface, segment, _ in self._lans()
-        ]
-
-    def _address(self, host: PlannedHost, interface: str, version: int) -> IPAddress:
-        found = next(i for i in host.interfaces if i.name == interface)
-        return next(a.ip for a in found.addresses if a.version == version)
-
-    def _routing(self) -> dict[str, JSON]:
-        if self.unit:
-            return self._gateway_routing(self.unit)
-        others = "hub" if self.host.machine == "edge" else "edge"
-        asn = self.built.catalogue.machines[others].asn
-        tell, hear = self.built.blocks, self.built.announced
-        if self.host.machine == "edge":
-            tell, hear = hear, tell
-        return {
-            "asn": self.machine.asn,
-            "router_id": str(self._address(self.host, self.machine.primary, 4)),
-            # An edge originates the centre's networks; a hub only passes on.
-            "announce": _texts(self.built.announced) if self.host.machine == "edge" else [],
-            "discard": [],
-            "neighbors": [
-                self._neighbor(self._address(other, "trans", version), asn, other.name, False, hear, tell)
-                for other in self.built.by_machine.get(others, ())
-                for version in (4, 6)
-            ],
-            "listen": self._listen() if self.host.machine == "hub" else [],
-        }
-
-    def _neighbor(
-        self,
-        address: IPAddress,
-        asn: int,
-        name: str,
-        tunnel: bool,
-        accept: Iterable[IPNetwork],
-        announce: Iterable[IPNetwork],
-    ) -> dict[str, JSON]:
-        return {
-            "address": str(address),
-            "asn": asn,
-            "description": name,
-            "tunnel": tunnel,
-            "accept": [str(n) for n in accept if n.version == address.version],
-            "announce": [str(n) for n in announce if n.version == address.version],
-        }
-
-    def _gateway_routing(self, unit: PlannedUnit) -> dict[str, JSON]:
-        own = (unit.prefix4, unit.prefix6)
-        return {
-            "asn": unit.asn,
-            "router_id": str(self._address(self.host, self.machine.primary, 4)),
-            "announce": _texts(own),
-            "discard": _texts(own),
-            "neighbors": [
-                self._neighbor(
-                    address,
-                    self.built.catalogue.machines["hub"].asn,
-                    peer.hub,
-                    True,
-                    self.built.announced,
-                    own,
-                )
-                for peer in self._peers()
-                for address in (peer.hub_address4, peer.hub_address6)
-            ],
-            "listen": [],
-        }
-
-    def _peers(self) -> list[Peer]:
-        return [peer for peer in self.built.peers if self.host.name in (peer.gateway, peer.hub)]
-
-    def _listen(self) -> list[dict[str, JSON]]:
-        """One range for each pool that has a built unit, and family; members are the built units."""
-        pools = self.built.environment.sources.register.pools
-        made = []
-        for version in (4, 6):
-            members: dict[str, list[dict[str, JSON]]] = {}
-            for peer in self._peers():
-                unit = self.built.units[peer.unit]
-                members.setdefault(unit.pool, []).append(
-                    {
-                        "address": str(peer.gateway_address4 if version == 4 else peer.gateway_address6),
-                        "description": peer.gateway,
-                        "accept": _texts(peer.allowed4 if version == 4 else peer.allowed6),
-                    }
-                )
-            for name, pool in pools.items():
-                if name in members:
-                    made.append(
-                        {
-                            "range": str(pool.network4 if version == 4 else pool.network6),
-                            "group": f"{name}{version}",
-                            "announce": [str(n) for n in self.built.announced if n.version == version],
-                            "members": members[name],
-                        }
-                    )
-        return made
-
-    def _tunnels(self) -> list[dict[str, JSON]]:
-        peers = [
-            peer for peer in self._peers() if (peer.hub if self.unit else peer.gateway) in self.built.keys
-        ]
-        base = {"mode": self.built.environment.wireguard, "key": f"wireguard/{self.host.name}"}
-        tunnels = [i for i in self.interfaces if i.method == "tunnel"]
-        if not self.unit:
-            return [
-                {
-                    "name": tunnel.name,
-                    **base,
-                    "listen_port": self._wan_port(),
-                    "addresses": _texts(tunnel.addresses),
-                    "peers": [
-                        {
-                            "host": peer.gateway,
-                            "public_key": self.built.keys[peer.gateway],
-                            "endpoint": "",
-                            "allowed": _texts((*peer.allowed4, *peer.allowed6)),
-                            "routes": [f"{peer.gateway_address4}/32", f"{peer.gateway_address6}/128"],
-                            "keepalive": 0,
-                        }
-                        for peer in peers
-                    ],
-                }
-                for tunnel in tunnels
-            ]
-        return [
-            {
-                "name": tunnel.name,
-                **base,
-                "listen_port": 0,
-                "addresses": _texts(tunnel.addresses),
-                "peers": [
-                    {
-                        "host": peer.hub,
-                        "public_key": self.built.keys[peer.hub],
-                        "endpoint": f"{peer.endpoint4}:{peer.port}",
-                        "allowed": [
-                            *_texts(self.built.announced),
-                            f"{peer.hub_address4}/32",
-                            f"{peer.hub_address6}/128",
-                        ],
-                        "routes": [f"{peer.hub_address4}/32", f"{peer.hub_address6}/128"],
-                        "keepalive": KEEPALIVE,
-                    }
-                    for peer in peers
-                    if peer.gateway_interface == tunnel.name
-                ],
-            }
-            for tunnel in tunnels
-        ]
-
-    def _wan_port(self) -> int:
-        return next(s for s in self.plan.services if s.id == "wan").ports[0].number
-
-    def _names(self) -> dict[str, JSON]:
-        """Facts of name servers: where they listen, who may ask, what they know or whom they ask."""
-        zones = [zone.name for zone in self.plan.dns_zones]
-        if "dns_authoritative" in self.host.roles:
-            primary = self.built.by_machine[self.host.machine][0].fqdn
-            return {
-                "dns_listen": _texts(self._listening(self.machine.primary)),
-                "dns_allow": _texts(self._askers("dns-authoritative")),
-                "dns_own_zones": zones,
-                "dns_zones": [
-                    {
-                        "name": zone.name,
-                        "primary": primary,
-                        "records": [
-                            {"name": r.name, "type": r.type, "ttl": r.ttl, "data": r.data}
-                            for r in zone.records
-                        ],
-                        "allow_transfer": [],
-                    }
-                    for zone in self.plan.dns_zones
-                ],
-            }
-        servers = _texts(self.built.service_addresses("dns-authoritative"))
-        lans = [interface.name for interface, _, _ in self._lans()] if self.unit else [self.machine.primary]
-        return {
-            "dns_listen": _texts(address for name in lans for address in self._listening(name)),
-            "dns_allow": _texts(self._askers("dns", "unit-dns")),
-            "dns_own_zones": zones,
-            "dns_forward": _texts(self.built.service_addresses("dns")) if self.unit else [],
-            "dns_stubs": [] if self.unit else [{"zone": zone, "addresses": servers} for zone in zones],
-        }
-
-    def _listening(self, name: str) -> list[IPAddress]:
-        interface = next(i for i in self.interfaces if i.name == name)
-        return [address.ip for address in interface.addresses]
-
-    def _packages(self) -> dict[str, JSON]:
-        uplink = self.built.segments[f"{CENTRE}/{self.machine.default}"]
-        given = self.built.environment.packages or _controller_packages()
-        return {
-            "listen": _texts(self.built.service_addresses("packages")),
-            "resolvers": [str(uplink.gateway4), str(uplink.gateway6)],
-            "repositories": [{"name": name, "urls": list(urls)} for name, urls in given.items()],
-        }
-
-    def _apps(self) -> dict[str, JSON]:
-        placed = [
-            app for app in self.built.environment.sources.apps if app.record["machine"] == self.host.machine
-        ]
-        published = [
-            {
-                "name": f"{entry['name']}.{self.plan.domain}",
-                "app": app.id,
-                "backend_port": app.record["containers"][entry["container"]]["host_port"],
-                "health": app.record["containers"][entry["container"]]["health"]["path"],
-            }
-            for app in placed
-            if app.published
-            for entry in app.record["publish"]
-        ]
-        interface = next(i for i in self.interfaces if i.name == self.machine.primary)
-        listen = interface.vips if self.machine.vip and self.machine.members > 1 else interface.addresses
-        return {
-            "apps": [dict(app.record) for app in placed],
-            "published": published,
-            "web_listen": [str(address.ip) for address in listen],
-        }
-
-    def _homepage(self) -> str:
-        """The first application that staff of this unit may open."""
-        apps = {app.id for app in self.built.environment.sources.apps if app.published}
-        start = next((s for s in self.plan.services if s.id in apps and s.names), None)
-        return f"http://{start.names[0]}/" if start else ""
-
-
-def _controller_packages() -> dict[str, tuple[str, ...]]:
-    """Upstreams from the package sources of the machine that runs this: no registry is named in the tree."""
-    from province.lab import apt
-
-    sources = apt.machine_sources()
-    if not sources:
-        return {}
-    return {
-        "debian": (apt.mirror(sources, RELEASE),),
-        "debian-security": (apt.security_mirror(sources, RELEASE),),
-    }
-
-
-def _texts(values: Iterable[object]) -> list[str]:
-    return [str(value) for value in values]
-
-
-def network_name(environment: Environment, plan: Plan, segment: Segment) -> str:
+def _network_name(built: Built, segment: Segment) -> str:
     """The bridge of a segment, at most 15 characters; all management segments are on one."""
-    prefix = environment.incus.prefix
+    prefix = built.environment.incus.prefix
     if segment.zone is Zone.MANAGEMENT:
         return f"{prefix}-{MANAGEMENT}"
     if segment.owner == CENTRE:
         return f"{prefix}-{segment.code}"
     if segment.owner == CARRIER:
         return f"{prefix}-{segment.code}w"
-    unit = next(unit for unit in plan.units if unit.id == segment.owner)
-    pool = environment.sources.register.pools[unit.pool]
-    letter = next(s.letter for s in environment.sources.catalogue.unit if s.name == segment.name)
+    unit = built.units[segment.owner]
+    pool = built.environment.sources.register.pools[unit.pool]
+    letter = next(s.letter for s in built.catalogue.unit if s.name == segment.name)
     return f"{prefix}-{pool.letter}{unit.index:04d}{letter}"
 
 
 def networks(environment: Environment, plan: Plan) -> tuple[Network, ...]:
     """The bridges that the built hosts hang on, in the plan's order. Tunnels are none."""
-    built = _Built(environment, plan, {})
+    built = Built(environment, plan, {})
     used = {i.segment for host in built.hosts for i in built.interfaces(host) if i.method != "tunnel"}
     by_name: dict[str, list[Segment]] = {}
     for segment in plan.segments:
         if segment.id in used:
-            by_name.setdefault(network_name(environment, plan, segment), []).append(segment)
+            by_name.setdefault(_network_name(built, segment), []).append(segment)
     made = []
     outside = {f"{CENTRE}/{s.name}" for s in environment.sources.catalogue.centre if s.gateway == OUTSIDE}
     controller = next(host for host in plan.hosts if host.machine == CONTROLLER).interfaces[0]
@@ -1000,12 +444,12 @@ def networks(environment: Environment, plan: Plan) -> tuple[Network, ...]:
 
 def instances(environment: Environment, plan: Plan) -> tuple[Instance, ...]:
     """The containers of an environment."""
-    built = _Built(environment, plan, {})
+    built = Built(environment, plan, {})
     return tuple(
         Instance(
             name=host.name,
             nics=tuple(
-                (i.name, network_name(environment, plan, built.segments[i.segment]))
+                (i.name, _network_name(built, built.segments[i.segment]))
                 for i in built.interfaces(host)
                 if i.method != "tunnel"
             ),
@@ -1072,6 +516,8 @@ def _run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(as_json(environment, plan), ensure_ascii=False, indent=2) + "\n")
         return 0
     for host in built_hosts(environment, plan):
-        addresses = (f"{i.name} {' '.join(_texts(i.addresses)) or i.method}" for i in host.planned.interfaces)
+        addresses = (
+            f"{i.name} {' '.join(map(str, i.addresses)) or i.method}" for i in host.planned.interfaces
+        )
         sys.stdout.write(f"{host.name}  [{', '.join(host.groups)}]  {'; '.join(addresses)}\n")
     return 0

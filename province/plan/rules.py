@@ -35,10 +35,14 @@ class _Network(NamedTuple):
     first: int
     prefix: int
 
+    def __str__(self) -> str:
+        return f"{IPAddress(self.first, 6 if self.version == 6 else 4)}/{self.prefix}"
+
     def text(self) -> str:
         """As nft prints it: a single address without its length."""
-        address = str(IPAddress(self.first, 6 if self.version == 6 else 4))
-        return address if self.prefix == _WIDTH[self.version] else f"{address}/{self.prefix}"
+        if self.prefix == _WIDTH[self.version]:
+            return str(IPAddress(self.first, 6 if self.version == 6 else 4))
+        return str(self)
 
 
 def _of(network: IPNetwork) -> _Network:

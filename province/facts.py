@@ -1,0 +1,685 @@
+"""What each built host of an environment is told, as plain JSON: addresses, rules, routes, names, leases.
+
+`Built` is the built part of a plan, indexed once; the facts of one host cost what that host has, and only
+the few that speak with everybody (hubs, border routers, servers) cost what the province has. What hosts
+have in common is made once and is the same object in all of them, so that the facts of thousands of hosts
+fit in memory: nobody may change them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netaddr import IPAddress, IPNetwork
+
+from province.plan.addressing import nth
+from province.plan.hosts import CARRIER, HUB_TUNNEL
+from province.plan.model import Interface, Peer, Plan, PlannedHost, PlannedUnit, Segment, Zone
+from province.plan.rules import Rulebook
+from province.register.catalogue import FIRST_LEASE, Catalogue, Machine
+from province.register.model import CENTRE
+
+if TYPE_CHECKING:
+    from province.hosts import Environment
+
+JSON = Any
+CONTROLLER = "controller"
+ORPHAN_STRATUM = 10
+KEEPALIVE = 25
+RELEASE = "trixie"
+WORKSTATION = "workstation"
+
+
+class Prefixes(NamedTuple):
+    """Networks as text, by family."""
+
+    four: list[str]
+    six: list[str]
+
+    @classmethod
+    def of(cls, four: Iterable[IPNetwork], six: Iterable[IPNetwork]) -> Prefixes:
+        """Texts of networks of IPv4 and of IPv6."""
+        return cls(_texts(four), _texts(six))
+
+    def family(self, version: int) -> list[str]:
+        """Those of one IP version."""
+        return self.four if version == 4 else self.six
+
+
+class Range(NamedTuple):
+    """Where gateways of units dial from; sorted as pools stand in the register, assigned blocks last."""
+
+    pool: int
+    number: int  # of the pool's network, from 1; 0 for a block that others assigned
+    group: str
+    network: str
+
+
+class Built:
+    """The built part of a plan. `public_keys` are public WireGuard keys by host."""
+
+    def __init__(self, environment: Environment, plan: Plan, public_keys: Mapping[str, str]) -> None:
+        self.environment = environment
+        self.plan = plan
+        self.keys = public_keys
+        self.catalogue: Catalogue = environment.sources.catalogue
+        self._wanted = frozenset(environment.units)
+        self.hosts = tuple(host for host in plan.hosts if self._is_built(host))
+        self._askers: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        self._asked: dict[str, list[str]] = {}
+
+    def _is_built(self, host: PlannedHost) -> bool:
+        if host.machine == CARRIER:
+            return CARRIER in self.environment.simulators
+        if host.owner == CENTRE:
+            return host.member <= self.environment.members.get(host.machine, 0)
+        if host.owner not in self._wanted:
+            return False
+        return host.machine != WORKSTATION or host.member <= self.environment.workstations
+
+    @cached_property
+    def segments(self) -> Mapping[str, Segment]:
+        """Segments of the whole plan by id."""
+        return {segment.id: segment for segment in self.plan.segments}
+
+    @cached_property
+    def units(self) -> Mapping[str, PlannedUnit]:
+        """Units of the whole plan by id."""
+        return {unit.id: unit for unit in self.plan.units}
+
+    @cached_property
+    def by_machine(self) -> Mapping[str, list[PlannedHost]]:
+        """Built hosts by their machine of the catalogue."""
+        found: dict[str, list[PlannedHost]] = {}
+        for host in self.hosts:
+            found.setdefault(host.machine, []).append(host)
+        return found
+
+    @cached_property
+    def peers(self) -> Mapping[str, list[Peer]]:
+        """Tunnels of built hosts whose both ends are built, by either end."""
+        names = {host.name for host in self.hosts}
+        found: dict[str, list[Peer]] = {}
+        for peer in self.plan.peers:
+            if peer.gateway in names and peer.hub in names:
+                found.setdefault(peer.gateway, []).append(peer)
+                found.setdefault(peer.hub, []).append(peer)
+        return found
+
+    @cached_property
+    def rulebook(self) -> Rulebook:
+        """The rules that follow from flows."""
+        return Rulebook(self.plan, self.catalogue)
+
+    @cached_property
+    def lines(self) -> frozenset[str]:
+        """Segments that built hosts have a place in; the carrier has every line of the province."""
+        return frozenset(i.segment for host in self.hosts if host.machine != CARRIER for i in host.interfaces)
+
+    def machine(self, host: PlannedHost) -> Machine:
+        """The catalogue's word on a host."""
+        return self.catalogue.machines[host.machine]
+
+    def interfaces(self, host: PlannedHost) -> tuple[Interface, ...]:
+        """A host's interfaces without tunnels to hubs, and lines to customers, that are not built."""
+        tunnels = {peer.gateway_interface for peer in self.peers.get(host.name, ())} | {HUB_TUNNEL}
+        return tuple(
+            interface
+            for interface in host.interfaces
+            if (interface.method != "tunnel" or interface.name in tunnels)
+            and (
+                host.machine != CARRIER
+                or interface.zone is not Zone.BORDER
+                or interface.segment in self.lines
+            )
+        )
+
+    def missing_keys(self, host: PlannedHost) -> tuple[str, ...]:
+        """Hosts that a host has tunnels with and whose public key is not known, by name."""
+        peers = self.peers.get(host.name, ())
+        others = {peer.hub if peer.gateway == host.name else peer.gateway for peer in peers}
+        return tuple(sorted(name for name in others if name not in self.keys))
+
+    @cached_property
+    def controller(self) -> tuple[str, str]:
+        """The controller's addresses, IPv4 first."""
+        host = next(host for host in self.plan.hosts if host.machine == CONTROLLER)
+        four, six = host.interfaces[0].addresses
+        return str(four.ip), str(six.ip)
+
+    @cached_property
+    def management_routes(self) -> list[str]:
+        """Ways that management needs: to the controller."""
+        four, six = self.controller
+        return [f"{four}/32", f"{six}/128"]
+
+    @cached_property
+    def announced(self) -> Prefixes:
+        """What units learn of the centre."""
+        names = [segment.name for segment in self.catalogue.centre if segment.announced]
+        found = [self.segments[f"{CENTRE}/{name}"] for name in names]
+        return Prefixes.of((s.network4 for s in found), (s.network6 for s in found))
+
+    @cached_property
+    def blocks(self) -> Prefixes:
+        """What the centre learns of units: of all open ones, so that building one more moves nobody else."""
+        found = [unit for unit in self.plan.units if unit.state != "closed"]
+        return Prefixes.of((unit.prefix4 for unit in found), (unit.prefix6 for unit in found))
+
+    @cached_property
+    def everywhere(self) -> tuple[IPNetwork, ...]:
+        """All of the province: its pools, and blocks of open units that others assigned."""
+        pools = self.environment.sources.register.pools
+        given4, given6 = [], []
+        for unit in self.plan.units:
+            if unit.state != "closed":
+                pool = pools[unit.pool]
+                given4 += [] if any(unit.prefix4 in n for n in pool.networks4) else [unit.prefix4]
+                given6 += [] if unit.prefix6 in pool.network6 else [unit.prefix6]
+        own4 = [network for pool in pools.values() for network in pool.networks4]
+        return (*own4, *given4, *(pool.network6 for pool in pools.values()), *given6)
+
+    def range_of(self, unit: PlannedUnit, version: int) -> Range:
+        """Where a unit's gateway dials from: a network of its pool, or its own block if assigned."""
+        pools = self.environment.sources.register.pools
+        pool, rank = pools[unit.pool], list(pools).index(unit.pool)
+        own = unit.prefix4 if version == 4 else unit.prefix6
+        group = f"{unit.pool}{version}"
+        for number, network in enumerate(pool.networks4 if version == 4 else (pool.network6,), start=1):
+            if own in network:
+                return Range(rank, number, group if number == 1 else f"{group}-{number}", str(network))
+        return Range(len(pools), 0, f"{unit.id}-{version}", str(own))
+
+    @cached_property
+    def search(self) -> list[str]:
+        """Domains that short names are looked up in."""
+        return [self.plan.domain]
+
+    @cached_property
+    def zones(self) -> list[str]:
+        """Names of the zones that the centre answers for."""
+        return [zone.name for zone in self.plan.dns_zones]
+
+    @cached_property
+    def zone_records(self) -> list[dict[str, JSON]]:
+        """What name servers know, zone by zone; the first of them is every zone's primary."""
+        primary = next(host.fqdn for host in self.hosts if "dns_authoritative" in host.roles)
+        return [
+            {
+                "name": zone.name,
+                "primary": primary,
+                "records": [
+                    {"name": r.name, "type": r.type, "ttl": r.ttl, "data": r.data} for r in zone.records
+                ],
+                "allow_transfer": [],
+            }
+            for zone in self.plan.dns_zones
+        ]
+
+    @cached_property
+    def stubs(self) -> list[dict[str, JSON]]:
+        """Whom resolvers of the centre ask for the province's own zones."""
+        servers = self.service_addresses("dns-authoritative")
+        return [{"zone": zone, "addresses": servers} for zone in self.zones]
+
+    @cached_property
+    def _services(self) -> Mapping[str, Any]:
+        return {service.id: service for service in self.plan.services}
+
+    def service_addresses(self, service: str) -> list[str]:
+        """Where a service is asked, IPv4 first."""
+        if service not in self._asked:
+            found = self._services.get(service)
+            self._asked[service] = _texts((*found.addresses4, *found.addresses6)) if found else []
+        return self._asked[service]
+
+    def offers(self, service: str, machine: str) -> bool:
+        """Whether a machine of the catalogue offers a service."""
+        return service in self._services and self._services[service].machine == machine
+
+    def askers(self, machine: str, services: tuple[str, ...], unit: PlannedUnit | None) -> list[str]:
+        """Networks that flows let ask services of a machine, sorted; of a unit's machine only its unit's."""
+        ends = [
+            self.rulebook.ends[flow.id][0]
+            for flow in self.plan.flows
+            if flow.service in services and self.offers(flow.service, machine)
+        ]
+        if not ends:
+            return []
+        if unit:
+            own = {network for end in ends for network in end.inside(unit.prefix4, unit.prefix6)}
+            return _texts(sorted(own))
+        found = self._askers.get((machine, services))
+        if found is None:
+            every = {network for end in ends for network in end}
+            found = self._askers[machine, services] = _texts(sorted(every))
+        return found
+
+    @cached_property
+    def mirror_url(self) -> str:
+        """Where packages are fetched."""
+        service = self._services.get("packages")
+        return f"http://{service.names[0]}:{service.ports[0].number}" if service and service.hosts else ""
+
+    @cached_property
+    def wan_port(self) -> int:
+        """Where hubs listen for tunnels."""
+        port: int = self._services["wan"].ports[0].number
+        return port
+
+    @cached_property
+    def homepage(self) -> str:
+        """The first application that staff of units may open."""
+        apps = {app.id for app in self.environment.sources.apps if app.published}
+        start = next((s for s in self.plan.services if s.id in apps and s.names), None)
+        return f"http://{start.names[0]}/" if start else ""
+
+    @cached_property
+    def leased(self) -> Mapping[str, bool]:
+        """Segments of units that have leases, and whether machines there are told the time."""
+        return {segment.name: segment.time for segment in self.catalogue.unit if segment.leases}
+
+    def facts(self, host: PlannedHost) -> dict[str, JSON]:
+        """The facts of a built host."""
+        return _Facts(self, host).all()
+
+
+class _Facts:
+    """The facts of one host."""
+
+    def __init__(self, built: Built, host: PlannedHost) -> None:
+        self.built = built
+        self.host = host
+        self.plan = built.plan
+        self.machine = built.machine(host)
+        self.interfaces = built.interfaces(host)
+        self.unit = built.units.get(host.owner)
+        # Addresses of each interface, with the length of their network.
+        self.addresses = {interface.name: _texts(interface.addresses) for interface in self.interfaces}
+
+    def all(self) -> dict[str, JSON]:
+        built, plan, host = self.built, self.plan, self.host
+        simulated = host.machine == CARRIER
+        facts: dict[str, JSON] = {
+            "environment": built.environment.name,
+            "register": built.environment.register,
+            "domain": plan.domain,
+            "name_vi": plan.name,
+            "host": host.name,
+            "fqdn": host.fqdn,
+            "owner": host.owner,
+            "unit": self.unit.id if self.unit else "",
+            "unit_name": self.unit.name if self.unit else "",
+            "machine": host.machine,
+            "member": host.member,
+            "interfaces": [self._interface(i) for i in self.interfaces if i.method != "tunnel"],
+            "management": self._management(),
+            "management_routes": built.management_routes,
+            "resolvers": self._resolvers(),
+            "search": built.search,
+            "time_servers": self._time_servers(),
+            "ntp": self._ntp(),
+            "mirror_url": "" if simulated else built.mirror_url,
+            "forwards": bool(self.machine.forwards) or simulated,
+            "firewall": self._firewall(),
+            "dhcp": self._leases(),
+            "ra": self._advertisements(),
+        }
+        if "routing" in host.roles or "wireguard" in host.roles:
+            facts |= {"routing": self._routing(), "wireguard": self._tunnels()}
+        if "dns_authoritative" in host.roles or "dns_resolver" in host.roles:
+            facts |= self._names()
+        if self.unit:
+            source = next((i for i in self.interfaces if i.method == "tunnel"), None)
+            if source:
+                four, six = self._ips(source.name)
+                facts |= {"source4": four, "source6": six}
+        if "package_cache" in host.roles:
+            facts["packages_upstream"] = self._packages()
+        if "container_app" in host.roles:
+            facts |= self._apps()
+        if WORKSTATION in host.roles:
+            facts["homepage"] = built.homepage
+        if simulated:
+            lines = [built.segments[i.segment] for i in self.interfaces if i.zone is Zone.BORDER]
+            prefixes = [*(line.network4 for line in lines), *(line.network6 for line in lines)]
+            facts["carrier"] = {"prefixes": _texts(prefixes)}
+        return facts
+
+    def _segment(self, interface: Interface) -> Segment:
+        return self.built.segments[interface.segment]
+
+    def _ips(self, interface: str) -> list[str]:
+        """Addresses of an interface without their length."""
+        return [address.partition("/")[0] for address in self.addresses[interface]]
+
+    def _interface(self, interface: Interface) -> dict[str, JSON]:
+        segment = self._segment(interface)
+        routed = interface.default_route and interface.method == "static"
+        return {
+            "name": interface.name,
+            "zone": interface.zone.value,
+            "segment": interface.segment,
+            "method": interface.method,
+            "addresses": self.addresses[interface.name],
+            "vips": _texts(self._vips(interface)),
+            "default_route": interface.default_route,
+            "gateway4": str(segment.gateway4) if routed and segment.gateway4 else "",
+            "gateway6": str(segment.gateway6) if routed and segment.gateway6 else "",
+            "routes": self._routes(interface),
+            "mtu": 1500,
+        }
+
+    def _vips(self, interface: Interface) -> tuple[IPNetwork, ...]:
+        """The pair's addresses: the first member carries them while it is alone."""
+        if not interface.vips:
+            return ()
+        alone = self.built.environment.members.get(self.host.machine, 0) < 2
+        return interface.vips if alone or self.host.member == 1 else ()
+
+    def _routes(self, interface: Interface) -> list[dict[str, str]]:
+        """Ways beside the default route: a host with a line to the Internet finds the province inside."""
+        if interface.name != self.machine.primary or self.machine.default in ("", self.machine.primary):
+            return []
+        segment = self._segment(interface)
+        if self.machine.forwards or segment.gateway4 is None or segment.gateway6 is None:
+            return []  # routers learn their ways
+        return [
+            {
+                "destination": str(network),
+                "gateway": str(segment.gateway4 if network.version == 4 else segment.gateway6),
+            }
+            for network in self.built.everywhere
+        ]
+
+    def _management(self) -> dict[str, JSON]:
+        interface = next(i for i in self.interfaces if i.zone is Zone.MANAGEMENT)
+        (four, six), controller = self._ips(interface.name), self.built.controller
+        return {
+            "interface": interface.name,
+            "address4": four,
+            "address6": six,
+            "addresses": self.addresses[interface.name],
+            "controller4": controller[0],
+            "controller6": controller[1],
+        }
+
+    @cached_property
+    def _gateway(self) -> list[str]:
+        """A unit's gateway, as its staff network knows it."""
+        segment = self.built.segments[f"{self.host.owner}/{self.machine.primary}"]
+        return _texts(address for address in (segment.gateway4, segment.gateway6) if address is not None)
+
+    def _resolvers(self) -> list[str]:
+        if self.host.machine == CARRIER:
+            return []
+        if self.unit and not self.machine.forwards:
+            return self._gateway
+        return self.built.service_addresses("dns")
+
+    def _time_servers(self) -> list[str]:
+        if self.host.machine == CARRIER:
+            return []
+        if self.unit and not self.machine.forwards:
+            return self._gateway
+        servers = self.built.service_addresses("ntp")
+        own = {address for name in self.addresses for address in self._ips(name)}
+        own.update(str(vip.ip) for interface in self.interfaces for vip in interface.vips)
+        return [address for address in servers if address not in own] if own & set(servers) else servers
+
+    def _ntp(self) -> dict[str, JSON]:
+        serves_centre = self.built.offers("ntp", self.host.machine)
+        return {
+            "upstreams": list(self.built.environment.time_upstreams) if serves_centre else [],
+            "serve": self.built.askers(self.host.machine, ("ntp", "unit-ntp"), self.unit),
+            "orphan_stratum": ORPHAN_STRATUM if serves_centre else 0,
+        }
+
+    def _firewall(self) -> dict[str, JSON]:
+        ours = self.host.machine != CARRIER
+        rules = self.built.rulebook.rules(self.host, self.interfaces) if ours else {}
+        return {
+            "interfaces": [
+                {"name": i.name, "zone": i.zone.value, "method": i.method} for i in self.interfaces
+            ],
+            "sets": [],
+            "input": rules.get("input", []),
+            "output": rules.get("output", []),
+            "forward": rules.get("forward", []),
+        }
+
+    @cached_property
+    def _lans(self) -> list[tuple[Interface, Segment, bool]]:
+        """Networks of a unit that this host gives addresses, and whether it gives them the time."""
+        if "dhcp_server" not in self.host.roles:
+            return []
+        leased = self.built.leased
+        placed = ((interface, self._segment(interface)) for interface in self.interfaces)
+        return [(interface, at, leased[at.name]) for interface, at in placed if at.name in leased]
+
+    def _leases(self) -> list[dict[str, JSON]]:
+        made = []
+        for interface, segment, time in self._lans:
+            gateway = str(segment.gateway4)
+            made.append(
+                {
+                    "interface": interface.name,
+                    "network": str(segment.network4),
+                    "pool_start": str(nth(segment.network4, FIRST_LEASE)),
+                    "pool_end": str(IPAddress(segment.network4.last - 1, 4)),
+                    "gateway": gateway,
+                    "dns": [gateway],
+                    "ntp": [gateway] if time else [],
+                    "domain": self.plan.domain,
+                }
+            )
+        return made
+
+    def _advertisements(self) -> list[dict[str, JSON]]:
+        return [
+            {
+                "interface": interface.name,
+                "prefix": str(segment.network6),
+                "rdnss": [str(segment.gateway6)],
+                "dnssl": self.built.search,
+            }
+            for interface, segment, _ in self._lans
+        ]
+
+    def _routing(self) -> dict[str, JSON]:
+        router = self._ips(self.machine.primary)[0]
+        if self.unit:
+            return self._gateway_routing(self.unit, router)
+        others = "hub" if self.host.machine == "edge" else "edge"
+        asn = self.built.catalogue.machines[others].asn
+        edge = self.host.machine == "edge"
+        tell, hear = self.built.blocks, self.built.announced
+        if edge:
+            tell, hear = hear, tell
+        return {
+            "asn": self.machine.asn,
+            "router_id": router,
+            # An edge originates the centre's networks; a hub only passes on.
+            "announce": [*self.built.announced.four, *self.built.announced.six] if edge else [],
+            "discard": [],
+            "neighbors": [
+                {
+                    "address": str(address),
+                    "asn": asn,
+                    "description": other.name,
+                    "tunnel": False,
+                    "accept": hear.family(address.version),
+                    "announce": tell.family(address.version),
+                }
+                for other in self.built.by_machine.get(others, ())
+                for address in _own_addresses(other, "trans")
+            ],
+            "listen": self._listen() if self.host.machine == "hub" else [],
+        }
+
+    def _gateway_routing(self, unit: PlannedUnit, router: str) -> dict[str, JSON]:
+        own = Prefixes.of((unit.prefix4,), (unit.prefix6,))
+        both = [*own.four, *own.six]
+        return {
+            "asn": unit.asn,
+            "router_id": router,
+            "announce": both,
+            "discard": both,
+            "neighbors": [
+                {
+                    "address": str(address),
+                    "asn": self.built.catalogue.machines["hub"].asn,
+                    "description": peer.hub,
+                    "tunnel": True,
+                    "accept": self.built.announced.family(address.version),
+                    "announce": own.family(address.version),
+                }
+                for peer in self._peers
+                for address in (peer.hub_address4, peer.hub_address6)
+            ],
+            "listen": [],
+        }
+
+    @property
+    def _peers(self) -> list[Peer]:
+        return self.built.peers.get(self.host.name, [])
+
+    def _listen(self) -> list[dict[str, JSON]]:
+        """One range for each network in which built units dial, family by family; members are those units."""
+        made: list[dict[str, JSON]] = []
+        for version in (4, 6):
+            members: dict[Range, list[dict[str, JSON]]] = {}
+            for peer in self._peers:
+                members.setdefault(self.built.range_of(self.built.units[peer.unit], version), []).append(
+                    {
+                        "address": str(peer.gateway_address4 if version == 4 else peer.gateway_address6),
+                        "description": peer.gateway,
+                        "accept": _texts(peer.allowed4 if version == 4 else peer.allowed6),
+                    }
+                )
+            made += [
+                {
+                    "range": where.network,
+                    "group": where.group,
+                    "announce": self.built.announced.family(version),
+                    "members": members[where],
+                }
+                for where in sorted(members)
+            ]
+        return made
+
+    def _tunnels(self) -> list[dict[str, JSON]]:
+        """Tunnel interfaces with the peers whose keys are known."""
+        base = {"mode": self.built.environment.wireguard, "key": f"wireguard/{self.host.name}"}
+        peer_of = self._hub_peer if self.unit else self._unit_peer
+        return [
+            {
+                "name": tunnel.name,
+                **base,
+                "listen_port": 0 if self.unit else self.built.wan_port,
+                "addresses": self.addresses[tunnel.name],
+                "peers": [
+                    peer_of(peer)
+                    for peer in self._peers
+                    if (peer.hub if self.unit else peer.gateway) in self.built.keys
+                    and (not self.unit or peer.gateway_interface == tunnel.name)
+                ],
+            }
+            for tunnel in self.interfaces
+            if tunnel.method == "tunnel"
+        ]
+
+    def _unit_peer(self, peer: Peer) -> dict[str, JSON]:
+        return {
+            "host": peer.gateway,
+            "public_key": self.built.keys[peer.gateway],
+            "endpoint": "",
+            "allowed": _texts((*peer.allowed4, *peer.allowed6)),
+            "routes": [f"{peer.gateway_address4}/32", f"{peer.gateway_address6}/128"],
+            "keepalive": 0,
+        }
+
+    def _hub_peer(self, peer: Peer) -> dict[str, JSON]:
+        routes = [f"{peer.hub_address4}/32", f"{peer.hub_address6}/128"]
+        return {
+            "host": peer.hub,
+            "public_key": self.built.keys[peer.hub],
+            "endpoint": f"{peer.endpoint4}:{peer.port}",
+            "allowed": [*self.built.announced.four, *self.built.announced.six, *routes],
+            "routes": routes,
+            "keepalive": KEEPALIVE,
+        }
+
+    def _names(self) -> dict[str, JSON]:
+        """Facts of name servers: where they listen, who may ask, what they know or whom they ask."""
+        built, machine = self.built, self.host.machine
+        if "dns_authoritative" in self.host.roles:
+            return {
+                "dns_listen": self._ips(self.machine.primary),
+                "dns_allow": built.askers(machine, ("dns-authoritative",), self.unit),
+                "dns_own_zones": built.zones,
+                "dns_zones": built.zone_records,
+            }
+        lans = [interface.name for interface, _, _ in self._lans] if self.unit else [self.machine.primary]
+        return {
+            "dns_listen": [address for name in lans for address in self._ips(name)],
+            "dns_allow": built.askers(machine, ("dns", "unit-dns"), self.unit),
+            "dns_own_zones": built.zones,
+            "dns_forward": built.service_addresses("dns") if self.unit else [],
+            "dns_stubs": [] if self.unit else built.stubs,
+        }
+
+    def _packages(self) -> dict[str, JSON]:
+        uplink = self.built.segments[f"{CENTRE}/{self.machine.default}"]
+        given = self.built.environment.packages or _controller_packages()
+        return {
+            "listen": self.built.service_addresses("packages"),
+            "resolvers": [str(uplink.gateway4), str(uplink.gateway6)],
+            "repositories": [{"name": name, "urls": list(urls)} for name, urls in given.items()],
+        }
+
+    def _apps(self) -> dict[str, JSON]:
+        placed = [
+            app for app in self.built.environment.sources.apps if app.record["machine"] == self.host.machine
+        ]
+        published = [
+            {
+                "name": f"{entry['name']}.{self.plan.domain}",
+                "app": app.id,
+                "backend_port": app.record["containers"][entry["container"]]["host_port"],
+                "health": app.record["containers"][entry["container"]]["health"]["path"],
+            }
+            for app in placed
+            if app.published
+            for entry in app.record["publish"]
+        ]
+        interface = next(i for i in self.interfaces if i.name == self.machine.primary)
+        listen = interface.vips if self.machine.vip and self.machine.members > 1 else interface.addresses
+        return {
+            "apps": [dict(app.record) for app in placed],
+            "published": published,
+            "web_listen": [str(address.ip) for address in listen],
+        }
+
+
+def _own_addresses(host: PlannedHost, interface: str) -> list[IPAddress]:
+    return [address.ip for i in host.interfaces if i.name == interface for address in i.addresses]
+
+
+def _controller_packages() -> dict[str, tuple[str, ...]]:
+    """Upstreams from the package sources of the machine that runs this: no registry is named in the tree."""
+    from province.lab import apt
+
+    sources = apt.machine_sources()
+    if not sources:
+        return {}
+    return {
+        "debian": (apt.mirror(sources, RELEASE),),
+        "debian-security": (apt.security_mirror(sources, RELEASE),),
+    }
+
+
+def _texts(values: Iterable[object]) -> list[str]:
+    return [str(value) for value in values]
