@@ -57,6 +57,7 @@ class Unit:
     kind_words: Words
     state: str
     state_words: Words
+    former: tuple[tuple[str, str], ...]  # earlier names, also of units merged into it, each with its last day
 
 
 def render(
@@ -166,10 +167,16 @@ def listed_units(
             kind_words=kinds[unit.kind],
             state=unit.state,
             state_words=states[unit.state],
+            former=tuple((alias.name, _day(alias.until)) for alias in unit.aliases),
         )
         for unit in units
         if unit.state != "closed"
     )
+
+
+def _day(date: str) -> str:
+    """2026-07-01 as it is written in Vietnam: 01/07/2026."""
+    return "/".join(reversed(date.split("-")))
 
 
 def kinds_of(units: Iterable[Unit], kinds: Mapping[str, Words]) -> tuple[dict[str, Any], ...]:

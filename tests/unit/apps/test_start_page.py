@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from province.plan.model import Plan
+from province.plan.model import Plan, PlannedAlias
 from province.register.catalogue import load_catalogue
 from province.register.model import STATES as UNIT_STATES
 from province.render.start import render, service_groups
@@ -83,6 +83,17 @@ def test_a_municipality_reads_of_itself_not_of_a_province() -> None:
 def test_every_unit_that_is_not_closed_is_listed_once(page: Page) -> None:
     assert page.all("data-unit") == [NORTH.id, SOUTH.id]
     assert CLOSED.name not in page.text
+
+
+def test_a_unit_is_found_by_the_names_it_and_its_forerunners_had() -> None:
+    merged = PlannedAlias(name="Xã <Cũ>", until="2026-07-01", by="merge", unit=CLOSED.id)
+    grown = replace(PROVINCE, units=(replace(NORTH, aliases=(merged,)), SOUTH, CLOSED))
+    html = files(grown)["www/index.html"]
+    row = html[html.index(f'data-unit="{NORTH.id}"') : html.index(f'data-unit="{SOUTH.id}"')]
+    assert "<i>Xã &lt;Cũ&gt;</i>" in row
+    assert "01/07/2026" in row
+    assert "<i>" not in html.replace(row, "")
+    assert 'querySelectorAll("b, i, .code")' in files()["www/assets/start.js"]
 
 
 def test_a_name_with_markup_stays_text(page: Page) -> None:

@@ -14,7 +14,7 @@ function searchUnits() {
   const rows = Array.from(document.querySelectorAll("[data-unit]"), (row) => ({
     row,
     kind: row.dataset.kind,
-    words: plain(row.querySelector("b").textContent + " " + row.querySelector(".code").textContent),
+    words: plain(Array.from(row.querySelectorAll("b, i, .code"), (part) => part.textContent).join(" ")),
   }));
 
   function show() {
