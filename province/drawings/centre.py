@@ -597,7 +597,7 @@ def _size_lines(atlas: Atlas, host: PlannedHost) -> list[Line]:
     cores, memory, disk = (atlas.size(host.machine, what) for what in ("cores", "memory_mib", "disk_gib"))
     shown = f"{memory // 1024} GiB" if memory % 1024 == 0 else f"{memory} MiB"
     return [
-        Line(f"{cores} nhân · cores", 9),
+        Line(f"CPU {cores} nhân", 9),
         Line(f"RAM {shown}", 9),
         Line(f"Đĩa {disk} GiB", 9),
     ]

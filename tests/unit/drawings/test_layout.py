@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +20,8 @@ from province.drawings.text import ELLIPSIS, shorten, width, wrap
 from province.drawings.widths import BOLD, REGULAR
 from province.drawings.words import LOOKS
 from province.plan.model import Plan, PlannedUnit, Zone
-from province.sources import Sources
+from province.sources import Sources, load_sources
+from tests.support.country import COMMUNES, write_country
 from tests.support.drawings import faults, read
 from tests.unit.drawings.conftest import LONG_ID, LONG_NAME, REGISTERS, committed
 
@@ -65,6 +68,27 @@ def test_no_label_of_a_hard_province_overlaps_or_leaves_its_box(hard: Sources) -
     assert f"units/{LONG_ID}-logical.svg" in made
     assert wrong(made) == {}
     assert LONG_NAME in read(made[f"units/{LONG_ID}-logical.svg"]).words
+
+
+def test_three_thousand_units_are_drawn_on_many_sheets_of_a3(tmp_path: Path) -> None:
+    write_country(tmp_path / "country")
+    sources = load_sources(tmp_path / "country")
+    plan = sources.plan()
+    assert len(plan.units) == COMMUNES
+    made = drawings(plan, sources.register, sources.catalogue, units=False)
+    assert wrong(made) == {}
+    for view in VIEWS:
+        sheets = [svg for path, svg in made.items() if path.startswith(f"province-{view}")]
+        assert 20 < len(sheets) < 60
+        assert {svg.partition('width="')[2][:3] for svg in sheets} == {"420"}
+        shown = Counter(area.name for svg in sheets for area, _ in read(svg).labels)
+        lines = [segment for segment in plan.segments if segment.id.endswith("-wan")]
+        wanted = (
+            [unit.prefix4 for unit in plan.units if unit.state != "closed"]
+            if view == "logical"
+            else [line.network4 for line in lines if line.owner == "carrier" and "hub" not in line.id]
+        )
+        assert [str(network) for network in wanted if shown[str(network)] != 1] == []
 
 
 @pytest.mark.parametrize("count", [1, 31, 60])
