@@ -28,8 +28,8 @@ UNIT_ID = Text(
 # is none or a sign that changes others would make two names look like one. Letters are those of Vietnamese.
 NAME_VI = Text(
     words="its name in Vietnamese",
-    characters="A-Za-zÀ-ÃÈ-ÊÌÍÒ-ÕÙÚÝà-ãè-êìíò-õùúýĂăĐđĨĩŨũƠơƯưẠ-ỹ0-9 –,.()'/&+-",
-    characters_words="Latin letters with the marks of Vietnamese, digits, spaces and – - , . ( ) ' / & +",
+    characters="A-Za-zÀ-ÃÈ-ÊÌÍÒ-ÕÙÚÝà-ãè-êìíò-õùúýĂăĐđĨĩŨũƠơƯưẠ-ỹ0-9 –,.()'’/&+-",
+    characters_words="Latin letters with the marks of Vietnamese, digits, spaces and – - , . ( ) ' ’ / & +",
 )
 OFFICIAL = Text(
     words="a code of letters, digits, dots and hyphens, as text",

@@ -30,9 +30,9 @@ def test_the_pc_of_the_first_ward_opens_the_start_page_of_dien_bien() -> None:
     }
     said = batch(machine(PC), commands)
     found = {line.split()[0] for line in said["names"].checked().splitlines()}
-    assert found == {"10.0.30.51", "fdfd:1475:4900:1e::33"}
+    assert found == {"10.12.30.51", "fdfd:1475:4900:1e::33"}
     leased = IPNetwork(said["lease"].checked().split()[3])
-    assert IPAddress("10.64.1.10") <= leased.ip <= IPAddress("10.64.1.126")
+    assert IPAddress("10.13.1.10") <= leased.ip <= IPAddress("10.13.1.126")
     served = page(said["page"].checked().encode())
     assert served.status == 200
     assert "Điện Biên" in served.body.decode()
@@ -40,14 +40,14 @@ def test_the_pc_of_the_first_ward_opens_the_start_page_of_dien_bien() -> None:
 
 def test_the_edge_reaches_the_first_ward_through_the_first_hub() -> None:
     said = batch(
-        machine("edge-1"), {"4": "ip -4 route get 10.64.1.1", "6": "ip -6 route get fdfd:1475:4940:101::1"}
+        machine("edge-1"), {"4": "ip -4 route get 10.13.1.1", "6": "ip -6 route get fdfd:1475:4940:101::1"}
     )
-    assert "via 10.0.10.12 dev trans" in said["4"].checked()
+    assert "via 10.12.10.12 dev trans" in said["4"].checked()
     assert "dev trans" in said["6"].checked()
 
 
 def test_names_of_the_province_are_answered_by_its_own_server() -> None:
-    said = batch(machine("resolver-1"), {"it": "getent hosts ns-1.dc.dienbien.gov.vn 10.0.20.22"})[
+    said = batch(machine("resolver-1"), {"it": "getent hosts ns-1.dc.dienbien.gov.vn 10.12.20.22"})[
         "it"
     ].checked()
     assert "fdfd:1475:4900:14::16" in said

@@ -47,7 +47,7 @@ def _addresses(end: str, version: int) -> list[IPAddress]:
         for segment in unit.segments:
             if segment.name == end:
                 network = segment.network4 if version == 4 else segment.network6
-                return [network[77]]
+                return [network[min(77, network.size // 2)]]
     host = next(host for host in plan.hosts if host.machine == end and host.member == 1)
     interfaces = [entry for entry in host.interfaces if entry.zone not in ("management", "border")]
     found = [a.ip for entry in interfaces for a in (*entry.addresses, *entry.vips) if a.version == version]

@@ -76,10 +76,10 @@ def test_services_are_asked_at_built_members_alone() -> None:
         if service.machine not in ("unit_gateway", "any"):
             assert set(service.addresses4) | set(service.addresses6) <= built
     records = {r.data for zone in plan.dns_zones for r in zone.records if r.name.startswith(("dns.", "ntp."))}
-    assert records == {"10.0.30.32", "fdfd:1475:4900:1e::20"}
+    assert records == {"10.12.30.32", "fdfd:1475:4900:1e::20"}
     for name in hosts():
         listed = [*facts(name)["resolvers"], *facts(name)["time_servers"]]
-        assert {IPAddress(address) for address in listed} <= built | {IPAddress("10.64.1.1")}
+        assert {IPAddress(address) for address in listed} <= built | {IPAddress("10.13.1.1")}
 
 
 def test_nobody_asks_himself_for_the_time() -> None:
@@ -95,8 +95,8 @@ def test_a_tunnel_is_the_same_from_both_ends() -> None:
     assert at_gateway["public_key"] == KEYS["hub-1"]
     assert at_hub["routes"] == gateway["addresses"]
     assert at_gateway["routes"] == hub["addresses"]
-    assert at_gateway["endpoint"] == f"100.64.0.2:{hub['listen_port']}"
-    assert at_hub["allowed"] == ["10.64.1.0/24", "fdfd:1475:4940:100::/56"]
+    assert at_gateway["endpoint"] == f"100.67.0.2:{hub['listen_port']}"
+    assert at_hub["allowed"] == ["10.13.1.0/24", "fdfd:1475:4940:100::/56"]
     # What the hub may send through the tunnel is what the gateway takes from it.
     centre = [IPNetwork(n) for n in at_gateway["allowed"]]
     for host in ("resolver-1", "app-1", "mirror-1", "ns-1"):
@@ -128,7 +128,7 @@ def test_neighbours_agree_on_what_they_tell_each_other() -> None:
         assert session["accept"] == group["announce"]
         assert session["announce"] == member["accept"]
         assert IPAddress(member["address"]) in IPNetwork(group["range"])
-    assert gateway["announce"] == gateway["discard"] == ["10.64.1.0/24", "fdfd:1475:4940:100::/56"]
+    assert gateway["announce"] == gateway["discard"] == ["10.13.1.0/24", "fdfd:1475:4940:100::/56"]
     assert len({edge["asn"], hub["asn"], gateway["asn"]}) == 3
 
 
@@ -150,14 +150,14 @@ def test_leases_lie_in_their_network_beside_what_is_fixed() -> None:
 def test_the_mirror_finds_the_province_inside_and_packages_outside() -> None:
     interfaces = {i["name"]: i for i in facts("mirror-1")["interfaces"]}
     assert interfaces["upl"]["default_route"]
-    assert interfaces["upl"]["gateway4"] == "10.0.60.1"
+    assert interfaces["upl"]["gateway4"] == "10.12.60.1"
     assert not interfaces["srv"]["gateway4"]
     inside = [IPNetwork(route["destination"]) for route in interfaces["srv"]["routes"]]
     for unit in plan_for(lab()).units:
         assert any(unit.prefix4 in network for network in inside)
         assert any(unit.prefix6 in network for network in inside)
     assert {route["gateway"] for route in interfaces["srv"]["routes"]} == {
-        "10.0.30.1",
+        "10.12.30.1",
         "fdfd:1475:4900:1e::1",
     }
 
@@ -172,7 +172,7 @@ def test_management_is_reached_directly_and_never_a_way_out() -> None:
             "",
         )
         assert told["management"]["addresses"] == interface["addresses"]
-        assert told["management_routes"] == ["10.0.1.250/32", "fdfd:1475:4900:1::fa/128"]
+        assert told["management_routes"] == ["10.12.1.250/32", "fdfd:1475:4900:1::fa/128"]
 
 
 def test_bridges_carry_no_address_of_the_machine_but_management_and_uplink() -> None:
@@ -183,8 +183,8 @@ def test_bridges_carry_no_address_of_the_machine_but_management_and_uplink() -> 
         "pvl-upl": "uplink",
     }
     assert all(not (n.address4 or n.address6) for n in made.values() if n.kind == "isolated")
-    assert made["pvl-mgmt"].address4 == "10.0.1.250/24"
-    assert made["pvl-mgmt"].routes4 == ("10.64.1.224/28",)
+    assert made["pvl-mgmt"].address4 == "10.12.1.250/24"
+    assert made["pvl-mgmt"].routes4 == ("10.13.1.224/28",)
     assert made["pvl-upl"].address6 == "fdfd:1475:4900:3c::1/64"
 
 
@@ -248,7 +248,7 @@ def test_a_second_member_moves_nobody(tree: Path) -> None:
         assert {interface: now[interface] for interface in before} == before
     assert [t["name"] for t in after[CPE].facts()["wireguard"]] == ["wg-hub1", "wg-hub2"]
     # Only one of a pair carries the pair's addresses.
-    for vip in ("10.0.30.1/32", "10.0.10.1/32"):
+    for vip in ("10.12.30.1/32", "10.12.10.1/32"):
         carriers = [n for n, h in after.items() if vip in str(h.facts()["interfaces"])]
         assert carriers == ["edge-1"]
 

@@ -58,16 +58,16 @@ def through(host: str, into: str, out: str) -> Step:
 UP = (through("hub-1", "wg0", "trans"), through("edge-1", "trans", "srv"))
 FROM_PC = (leaves(PC, "staff"), through(CPE, "staff", "wg-hub1"), *UP)
 FROM_CPE = (leaves(CPE, "wg-hub1"), *UP)
-PC_AT = ("10.64.1.77", "fdfd:1475:4940:101::77")
-CPE_AT = ("10.64.1.241", "fdfd:1475:4940:10f::1")
-RESOLVER = ("10.0.30.32", "fdfd:1475:4900:1e::20")
-MIRROR = ("10.0.30.41", "fdfd:1475:4900:1e::29")
-APP = ("10.0.30.51", "fdfd:1475:4900:1e::33")
-NS = ("10.0.20.22", "fdfd:1475:4900:14::16")
-HUB = ("10.0.10.12", "fdfd:1475:4900:a::c")
-EDGE = ("10.0.10.2", "fdfd:1475:4900:a::2")
-HUB_WAN = ("100.64.0.2", "2001:db8::2")
-HUB_TUNNEL = ("10.0.62.12", "fdfd:1475:4900:3e::c")
+PC_AT = ("10.13.1.77", "fdfd:1475:4940:101::77")
+CPE_AT = ("10.13.1.241", "fdfd:1475:4940:10f::1")
+RESOLVER = ("10.12.30.32", "fdfd:1475:4900:1e::20")
+MIRROR = ("10.12.30.41", "fdfd:1475:4900:1e::29")
+APP = ("10.12.30.51", "fdfd:1475:4900:1e::33")
+NS = ("10.12.20.22", "fdfd:1475:4900:14::16")
+HUB = ("10.12.10.12", "fdfd:1475:4900:a::c")
+EDGE = ("10.12.10.2", "fdfd:1475:4900:a::2")
+HUB_WAN = ("100.67.0.2", "2001:db8:300::2")
+HUB_TUNNEL = ("10.12.62.12", "fdfd:1475:4900:3e::c")
 INTERNET = ("203.0.113.9", "2001:db8:ffff::9")
 
 # Who to whom, protocol and port, the way.
@@ -76,21 +76,21 @@ CONVERSATIONS = {
     "staff-packages": (PC_AT, MIRROR, "tcp", 3142, (*FROM_PC, enters("mirror-1", "srv"))),
     "lan-unit-dns": (
         PC_AT,
-        ("10.64.1.1", "fdfd:1475:4940:101::1"),
+        ("10.13.1.1", "fdfd:1475:4940:101::1"),
         "udp",
         53,
         (leaves(PC, "staff"), enters(CPE, "staff")),
     ),
     "lan-unit-ntp": (
         PC_AT,
-        ("10.64.1.1", "fdfd:1475:4940:101::1"),
+        ("10.13.1.1", "fdfd:1475:4940:101::1"),
         "udp",
         123,
         (leaves(PC, "staff"), enters(CPE, "staff")),
     ),
     "guest-unit-dns": (
-        ("10.64.1.200", "fdfd:1475:4940:104::200"),
-        ("10.64.1.193", "fdfd:1475:4940:104::1"),
+        ("10.13.1.200", "fdfd:1475:4940:104::200"),
+        ("10.13.1.193", "fdfd:1475:4940:104::1"),
         "udp",
         53,
         (enters(CPE, "guest"),),
@@ -99,7 +99,7 @@ CONVERSATIONS = {
     "gateway-ntp": (CPE_AT, RESOLVER, "udp", 123, (*FROM_CPE, enters("resolver-1", "srv"))),
     "gateway-packages": (CPE_AT, MIRROR, "tcp", 3142, (*FROM_CPE, enters("mirror-1", "srv"))),
     "gateway-wan": (
-        ("100.68.0.10", "2001:db8:4:2::2"),
+        ("100.67.64.10", "2001:db8:304:2::2"),
         HUB_WAN,
         "udp",
         51820,
@@ -136,21 +136,21 @@ CONVERSATIONS = {
         (leaves("resolver-1", "srv"), through("edge-1", "srv", "dmz"), enters("ns-1", "dmz")),
     ),
     "servers-packages": (
-        ("10.0.30.52", "fdfd:1475:4900:1e::34"),
+        ("10.12.30.52", "fdfd:1475:4900:1e::34"),
         MIRROR,
         "tcp",
         3142,
         (leaves("app-1", "srv"), enters("mirror-1", "srv")),
     ),
     "servers-dns": (
-        ("10.0.30.2", "fdfd:1475:4900:1e::2"),
+        ("10.12.30.2", "fdfd:1475:4900:1e::2"),
         RESOLVER,
         "udp",
         53,
         (leaves("edge-1", "srv"), enters("resolver-1", "srv")),
     ),
     "mirror-internet-web": (
-        ("10.0.60.42", "fdfd:1475:4900:3c::2a"),
+        ("10.12.60.42", "fdfd:1475:4900:3c::2a"),
         INTERNET,
         "tcp",
         443,
@@ -176,35 +176,35 @@ REFUSED = {
         (*FROM_PC[:3], through("edge-1", "trans", "dmz"), enters("ns-1", "dmz")),
     ),
     "a guest opens the start page": (
-        ("10.64.1.200", "fdfd:1475:4940:104::200"),
+        ("10.13.1.200", "fdfd:1475:4940:104::200"),
         APP,
         "tcp",
         80,
         (through(CPE, "guest", "wg-hub1"), *UP, enters("app-1", "srv")),
     ),
     "the public counter opens the start page": (
-        ("10.64.1.140", "fdfd:1475:4940:102::140"),
+        ("10.13.1.140", "fdfd:1475:4940:102::140"),
         APP,
         "tcp",
         80,
         (through(CPE, "count", "wg-hub1"), *UP, enters("app-1", "srv")),
     ),
     "a guest asks the gateway of the staff": (
-        ("10.64.1.200", "fdfd:1475:4940:104::200"),
-        ("10.64.1.1", "fdfd:1475:4940:101::1"),
+        ("10.13.1.200", "fdfd:1475:4940:104::200"),
+        ("10.13.1.1", "fdfd:1475:4940:101::1"),
         "udp",
         53,
         (enters(CPE, "guest"), enters(CPE, "staff")),
     ),
     "another unit's staff reaches ours": (
-        ("10.64.2.7", "fdfd:1475:4940:201::7"),
+        ("10.13.2.7", "fdfd:1475:4940:201::7"),
         PC_AT,
         "tcp",
         445,
         (through("hub-1", "wg0", "wg0"), through(CPE, "wg-hub1", "staff"), enters(PC, "staff")),
     ),
     "the centre reaches into a unit": (
-        ("10.0.30.52", "fdfd:1475:4900:1e::34"),
+        ("10.12.30.52", "fdfd:1475:4900:1e::34"),
         PC_AT,
         "tcp",
         22,
@@ -219,7 +219,7 @@ REFUSED = {
     "the Internet reaches the hub's routing": (INTERNET, HUB_WAN, "tcp", 179, (enters("hub-1", "wan"),)),
     "a stranger begins a tunnel": (INTERNET, HUB_WAN, "udp", 51820, (enters("hub-1", "wan"),)),
     "an application host goes out by the mirror's line": (
-        ("10.0.30.52", "fdfd:1475:4900:1e::34"),
+        ("10.12.30.52", "fdfd:1475:4900:1e::34"),
         INTERNET,
         "tcp",
         443,

@@ -186,7 +186,7 @@ def test_an_interface_stands_in_the_zone_of_its_segment_and_management_has_no_wa
 def test_closed_units_have_no_machine_and_keep_their_block() -> None:
     made = plan([unit("commune", 1), unit("commune", 2, "closed")])
     assert {h.owner for h in made.hosts} == {"centre", "commune-1", "carrier"}
-    assert [str(u.prefix4) for u in made.units] == ["10.64.1.0/24", "10.64.2.0/24"]
+    assert [str(u.prefix4) for u in made.units] == ["10.13.1.0/24", "10.13.2.0/24"]
     assert {p.unit for p in made.peers} == {"commune-1"}
 
 
@@ -194,7 +194,7 @@ def test_an_application_is_open_to_the_units_that_take_it_and_to_no_other() -> N
     without = replace(unit("commune", 2), services=("dns", "ntp", "packages"))
     made = plan([unit("commune", 1), without])
     flow = next(flow for flow in made.flows if flow.id == "staff-start")
-    assert [str(n) for n in flow.source.networks4] == ["10.64.1.0/25"]
+    assert [str(n) for n in flow.source.networks4] == ["10.13.1.0/25"]
 
 
 def test_a_line_that_a_carrier_assigned_is_kept_as_it_is_given() -> None:
