@@ -26,6 +26,12 @@ MAXIMUM_DEPTH = 20
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]+\Z")
+# Unquoted, some reader of YAML takes these for a number, a time, a truth or nothing, and we do not.
+_DOUBTFUL = re.compile(
+    r"[-+]?(0[xob][0-9A-Fa-f_]+|[0-9][0-9_]*(:[0-5]?[0-9])*(\.[0-9_]*)?([eE][-+]?[0-9]+)?"
+    r"|\.[0-9][0-9_]*([eE][-+]?[0-9]+)?|\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z"
+    r"|(Null|NULL|True|TRUE|False|FALSE|=)\Z"
+)
 # Unicode categories that never belong in a name: controls, format characters (bidi overrides,
 # zero-width), surrogates, private use, unassigned.
 _FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -269,6 +275,8 @@ class _Builder:
         if self.stack and isinstance(self.stack[-1][1], dict) and self.keys[-1] is None:
             path, container = self.stack[-1]
             key = str(event.value)
+            if key == "<<" and not event.style:
+                self._stop("003", "a merge of mappings (<<)", "plain fields", "Write the fields out.", line)
             if key in container:
                 first = self.document.lines[(*path, key)]
                 self.document.problem(
@@ -280,16 +288,31 @@ class _Builder:
                     line=line,
                 )
             self.keys[-1] = key
+            self._braces(key, (*path, key), line)
             # The place is known from its key on, for values that turn out to be missing.
             self.document.lines[(*path, key)] = line
             return
         value = str(event.value) if event.style in ("'", '"', "|", ">") else _plain(str(event.value))
         path = self._place(value, line)
-        if isinstance(value, str) and ("{{" in value or "{%" in value or "{#" in value):
+        if isinstance(value, str) and event.style not in ("'", '"', "|", ">") and _DOUBTFUL.match(value):
+            self.document.problem(
+                "019",
+                path,
+                f"{shown(value)} without quotes, which not every reader of YAML takes for the same",
+                "a text in quotes, or a number as it is usually written",
+                "Put it in quotes if it is a text, such as a code with a zero in front.",
+                line=line,
+            )
+        if isinstance(value, str):
+            self._braces(value, path, line)
+
+    def _braces(self, text: str, path: Path_, line: int) -> None:
+        """Refuse what a template engine would take for its own, wherever the text comes to stand."""
+        if "{{" in text or "{%" in text or "{#" in text:
             self.document.problem(
                 "009",
                 path,
-                f"template braces in {shown(value)}",
+                f"template braces in {shown(text)}",
                 "plain text",
                 "Remove the braces; values are never templates.",
                 line=line,

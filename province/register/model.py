@@ -11,7 +11,8 @@ from netaddr import IPNetwork
 
 from province.problems import ProblemsFoundError
 from province.register.catalogue import CENTRE_BLOCK4, CENTRE_SEGMENTS, NAME, SIZES, WORD, Catalogue
-from province.register.document import Document, Path_, near, read_document, shown
+from province.register.document import Document, Path_, dotted, near, read_document, shown
+from province.register.names import indistinct
 from province.register.shape import Choice, Date, Field, Integer, ListOf, MapOf, Network, Record, Text
 
 CLOSED = "closed"
@@ -447,6 +448,7 @@ class _Checks:
     ) -> None:
         self.folder = folder
         self.province = province
+        self.documents = documents
         self.catalogue = catalogue
         self.services = services
         self.places = [
@@ -457,6 +459,11 @@ class _Checks:
             if isinstance(record, dict)
         ]
         self.by_id = {p.record["id"]: p for p in reversed(self.places) if isinstance(p.record.get("id"), str)}
+        # Of a file that cannot be read only that is told, not that others speak of what stands in it.
+        self.complete = len(documents) == sum(
+            isinstance(document.data, dict) and isinstance(document.data.get("units"), list)
+            for document in documents
+        )
         self.pools = self._sound_pools()
 
     def run(self) -> None:
@@ -490,6 +497,7 @@ class _Checks:
         self._parents()
         self._taken_services()
         self._spheres()
+        self._names()
         self._closing()
         self._successors()
         self._aliases()
@@ -503,15 +511,11 @@ class _Checks:
         pools = data.get("pools") if isinstance(data, dict) else None
         if not isinstance(pools, dict):
             return {}
-        bad = {
-            problem.path.split(".")[1]
-            for problem in self.province.problems
-            if problem.path.startswith("pools.")
-        }
+        bad = tuple(f"{problem.path}." for problem in self.province.problems)
         return {
             name: _pool(name, pool)
             for name, pool in pools.items()
-            if name not in bad and isinstance(pool, dict)
+            if not any(path.startswith(f"pools.{name}.") for path in bad)
         }
 
     def _pools(self) -> None:
@@ -716,6 +720,8 @@ class _Checks:
             if not isinstance(parent, str):
                 continue
             if parent not in by_id:
+                if not self.complete:
+                    continue
                 place.document.problem(
                     "028",
                     (*place.path, "parent"),
@@ -784,6 +790,23 @@ class _Checks:
                     "Correct sphere or kind.",
                 )
 
+    def _names(self) -> None:
+        """People choose a unit by its name and what is above it: there each name differs to the eye."""
+        named = (
+            (str(place.record.get("parent")), place.record["name"], place)
+            for place in self.places
+            if isinstance(place.record.get("name"), str) and place.record.get("state") in OPEN
+        )
+        for place, first in indistinct(named):
+            place.document.problem(
+                "042",
+                (*place.path, "name"),
+                f"the name {shown(place.record['name'])}, which people cannot tell from "
+                f"{shown(first.record['name'])} ({first.words})",
+                "a name that looks like no other under the same parent",
+                "Correct one of the two names; if it is one unit, remove one of the records.",
+            )
+
     def _closing(self) -> None:
         """What is only said of closed units, and the days' order."""
         for place in self.places:
@@ -826,7 +849,7 @@ class _Checks:
             for number, successor in enumerate(given if isinstance(given, list) else ()):
                 if not isinstance(successor, str):
                     continue
-                if successor == ident or successor not in self.by_id:
+                if successor == ident or (self.complete and successor not in self.by_id):
                     place.document.problem(
                         "036",
                         (*place.path, "successors", number),
@@ -869,6 +892,8 @@ class _Checks:
                     )
                 if isinstance(unit, str):
                     other = self.by_id.get(unit)
+                    if other is None and not self.complete and alias.get("by") != "rename":
+                        continue
                     if other is None or other.record.get("state") in OPEN or alias.get("by") == "rename":
                         place.document.problem(
                             "037",
@@ -899,6 +924,8 @@ class _Checks:
         given = data.get("control_points") if isinstance(data, dict) else None
         for number, ident in enumerate(given if isinstance(given, list) else ()):
             place = self.by_id.get(ident) if isinstance(ident, str) else None
+            if place is None and not self.complete:
+                continue
             if isinstance(ident, str) and (place is None or place.record.get("state") == CLOSED):
                 self.province.problem(
                     "038",
@@ -941,6 +968,9 @@ class _Checks:
     def _networks(self) -> None:
         """What others assigned lies outside our own pools, and twice nowhere; what went back is free."""
         spans = self._pool_spans("026")
+        malformed = {
+            (problem.file, problem.path) for document in self.documents for problem in document.problems
+        }
         for place in self.places:
             if isinstance(place.record.get("returned"), str):
                 continue
@@ -953,7 +983,8 @@ class _Checks:
             for path, record, code, words in given:
                 for key in ("assigned4", "assigned6"):
                     value = record.get(key) if isinstance(record, dict) else None
-                    if isinstance(value, str) and _is_network(value):
+                    at = (place.document.file, dotted((*path, key)))
+                    if isinstance(value, str) and at not in malformed:
                         whose = f"{words} {place.record.get('id')}"
                         spans.append(_Span(IPNetwork(value), place.document, (*path, key), whose, code))
         self._overlaps(spans, pools_too=False)
@@ -981,16 +1012,6 @@ def _loops(following: Mapping[str, list[Any]]) -> Iterator[list[str]]:
                 waiting.append(iter(following[here]))
             elif state[here]:
                 yield way[way.index(here) :]
-
-
-def _is_network(text: str) -> bool:
-    try:
-        IPNetwork(text)
-    except ValueError:
-        return False
-    except Exception:  # netaddr raises its own AddrFormatError, no ValueError in every version
-        return False
-    return True
 
 
 def _pool(name: str, record: dict[str, Any]) -> Pool:

@@ -197,6 +197,9 @@ class Network:
             document.problem(WRONG_TYPE, path, shown(value), wanted, "Write the network as text.")
             return
         try:
+            # Both classes read more than CIDR: masks, zones (%eth0), capital letters.
+            if not re.fullmatch(self._pattern, value):
+                raise ValueError
             network = IPv4Network(value) if self.family == 4 else IPv6Network(value)
         except ValueError as error:
             words = str(error).split(": ")[-1] if "host bits" in str(error) else ""
@@ -205,7 +208,7 @@ class Network:
             )
             document.problem(BAD_VALUE, path, shown(value) + (f" ({words})" if words else ""), wanted, remedy)
             return
-        if not re.search(r"/\d+\Z", value) or network.prefixlen > self.longest:
+        if network.prefixlen > self.longest:
             document.problem(
                 BAD_VALUE, path, shown(value), f"{wanted}, /{self.longest} or shorter", "Correct the length."
             )
@@ -220,10 +223,11 @@ class Network:
 
     def schema(self) -> dict[str, Any]:
         """A string; what a pattern cannot say is checked by the command."""
-        return {
-            "type": "string",
-            "pattern": r"^[0-9.]+/[0-9]+$" if self.family == 4 else r"^[0-9a-f:]+/[0-9]+$",
-        }
+        return {"type": "string", "pattern": f"^{self._pattern}$"}
+
+    @property
+    def _pattern(self) -> str:
+        return r"[0-9.]+/[0-9]+" if self.family == 4 else r"[0-9a-f:]+/[0-9]+"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,7 @@ def _records(units: int) -> Iterable[str]:
             "    services: [dns, ntp, packages, start]",
             f"    contacts: [{{role: network_administrator, mailbox: qtm.{ident}}}]",
             "    wave: 2",
-            *(("    state: planned",) if index % 50 else ("    state: closed", "    closed: 2026-06-30")),
+            *(("    state: planned",) if index % 50 else ("    state: closed", "    closed: '2026-06-30'")),
             "    level: 2",
             f'    level_basis: "{BASIS}"',
             "",

@@ -123,6 +123,12 @@ CASES: dict[str, Case] = {
     "empty-file": Case(UNITS, lambda _: b""),
     "a-word": Case(UNITS, lambda _: b"units\n"),
     "duplicate-key": Case(UNITS, text("    index: 1\n", "    index: 1\n    index: 2\n")),
+    "doubtful-number": Case(UNITS, text('"99001"', "099001")),
+    "doubtful-word": Case(UNITS, text("name: Xã Hai", "name: Null")),
+    "merge-of-mappings": Case(
+        UNITS, text("[{access: fibre, bandwidth_mbps: 200}]", "[{<<: {access: fibre}}]")
+    ),
+    "template-in-key": Case(UNITS, text("    wave: 1\n", '    "{{ wave }}": 1\n')),
     "template-in-value": Case(UNITS, text("Sở Nội vụ", '"{{ lookup(pipe) }}"')),
     "template-block": Case(UNITS, text("Sở Nội vụ", '"Sở {% raw %}"')),
     # One record.
@@ -140,6 +146,16 @@ CASES: dict[str, Case] = {
     "name-with-a-strange-character": Case(UNITS, text("Phường Một", "Phường M\u043et")),
     "name-with-a-tag": Case(UNITS, text("Phường Một", "Phường <Một>")),
     "province-with-a-strange-space": Case(PROVINCE, text("Tỉnh Mẫu", "Tỉnh\u00a0Mẫu")),
+    "name-in-another-case": Case(
+        UNITS, both(text("Xã Hai", "HUYỆN ĐÔNG"), text("    parent: huyen-dong\n", ""))
+    ),
+    "name-with-the-tone-elsewhere": Case(
+        UNITS, both(text("Xã Hai", "Xã Hoà 1"), text("Huyện Đông", "Xã Hòa l"))
+    ),
+    "zone-of-an-interface": Case(
+        PROVINCE, text("network6: fd00:99:40::/44", 'network6: "fd00:99:40::%eth0/44"')
+    ),
+    "pool-with-a-dot": Case(PROVINCE, lambda raw: raw + b'  "a.b": {network4: 10.300.0.0/16}\n'),
     "empty-name": Case(UNITS, text("name: Xã Hai", 'name: " "')),
     "no-such-day": Case(UNITS, text("2025-06-30", "2025-06-31")),
     "host-bits": Case(PROVINCE, text("10.64.0.0/12", "10.65.0.0/12")),
