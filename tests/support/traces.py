@@ -47,7 +47,8 @@ def traces(plan: Plan, texts: Iterable[str], secrets: Iterable[str]) -> Traces:
     titles = {plan.name: plan.province}
     for unit in plan.units:
         own |= {unit.id, unit.code}
-        titles[unit.name] = unit.id
+        own |= {contact.mailbox for contact in unit.contacts}
+        titles |= dict.fromkeys((unit.name, *(alias.name for alias in unit.aliases)), unit.id)
     own |= {host.name for host in plan.hosts if host.owner not in ("centre", "carrier")}
     nothing: frozenset[str] = frozenset()
     empty = Traces(
