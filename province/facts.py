@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netaddr import IPAddress, IPNetwork
 
-from province.plan.addressing import nth
+from province.plan.addressing import nth, number_of
 from province.plan.hosts import CARRIER, HUB_TUNNEL
 from province.plan.model import Interface, Peer, Plan, PlannedHost, PlannedUnit, Segment, Zone
-from province.plan.rules import Rulebook
+from province.plan.rules import Rulebook, text_of
 from province.register.catalogue import FIRST_LEASE, Catalogue, Machine
 from province.register.model import CENTRE
 
@@ -250,11 +250,11 @@ class Built:
             return []
         if unit:
             own = {network for end in ends for network in end.inside(unit.prefix4, unit.prefix6)}
-            return _texts(sorted(own))
+            return [str(network) for network in sorted(own)]
         found = self._askers.get((machine, services))
         if found is None:
             every = {network for end in ends for network in end}
-            found = self._askers[machine, services] = _texts(sorted(every))
+            found = self._askers[machine, services] = [str(n) for n in sorted(every)]
         return found
 
     @cached_property
@@ -366,8 +366,8 @@ class _Facts:
             "addresses": self.addresses[interface.name],
             "vips": _texts(self._vips(interface)),
             "default_route": interface.default_route,
-            "gateway4": str(segment.gateway4) if routed and segment.gateway4 else "",
-            "gateway6": str(segment.gateway6) if routed and segment.gateway6 else "",
+            "gateway4": _text(segment.gateway4) if routed else "",
+            "gateway6": _text(segment.gateway6) if routed else "",
             "routes": self._routes(interface),
             "mtu": 1500,
         }
@@ -388,8 +388,8 @@ class _Facts:
             return []  # routers learn their ways
         return [
             {
-                "destination": str(network),
-                "gateway": str(segment.gateway4 if network.version == 4 else segment.gateway6),
+                "destination": _text(network),
+                "gateway": _text(segment.gateway4 if network.version == 4 else segment.gateway6),
             }
             for network in self.built.everywhere
         ]
@@ -426,7 +426,7 @@ class _Facts:
             return self._gateway
         servers = self.built.service_addresses("ntp")
         own = {address for name in self.addresses for address in self._ips(name)}
-        own.update(str(vip.ip) for interface in self.interfaces for vip in interface.vips)
+        own.update(_text(vip.ip) for interface in self.interfaces for vip in interface.vips)
         return [address for address in servers if address not in own] if own & set(servers) else servers
 
     def _ntp(self) -> dict[str, JSON]:
@@ -462,13 +462,13 @@ class _Facts:
     def _leases(self) -> list[dict[str, JSON]]:
         made = []
         for interface, segment, time in self._lans:
-            gateway = str(segment.gateway4)
+            gateway = _text(segment.gateway4)
             made.append(
                 {
                     "interface": interface.name,
-                    "network": str(segment.network4),
-                    "pool_start": str(nth(segment.network4, FIRST_LEASE)),
-                    "pool_end": str(IPAddress(segment.network4.last - 1, 4)),
+                    "network": _text(segment.network4),
+                    "pool_start": _text(nth(segment.network4, FIRST_LEASE)),
+                    "pool_end": _text(IPAddress(segment.network4.last - 1, 4)),
                     "gateway": gateway,
                     "dns": [gateway],
                     "ntp": [gateway] if time else [],
@@ -481,8 +481,8 @@ class _Facts:
         return [
             {
                 "interface": interface.name,
-                "prefix": str(segment.network6),
-                "rdnss": [str(segment.gateway6)],
+                "prefix": _text(segment.network6),
+                "rdnss": [_text(segment.gateway6)],
                 "dnssl": self.built.search,
             }
             for interface, segment, _ in self._lans
@@ -506,7 +506,7 @@ class _Facts:
             "discard": [],
             "neighbors": [
                 {
-                    "address": str(address),
+                    "address": _text(address),
                     "asn": asn,
                     "description": other.name,
                     "tunnel": False,
@@ -529,7 +529,7 @@ class _Facts:
             "discard": both,
             "neighbors": [
                 {
-                    "address": str(address),
+                    "address": _text(address),
                     "asn": self.built.catalogue.machines["hub"].asn,
                     "description": peer.hub,
                     "tunnel": True,
@@ -554,7 +554,7 @@ class _Facts:
             for peer in self._peers:
                 members.setdefault(self.built.range_of(self.built.units[peer.unit], version), []).append(
                     {
-                        "address": str(peer.gateway_address4 if version == 4 else peer.gateway_address6),
+                        "address": _text(peer.gateway_address4 if version == 4 else peer.gateway_address6),
                         "description": peer.gateway,
                         "accept": _texts(peer.allowed4 if version == 4 else peer.allowed6),
                     }
@@ -636,7 +636,7 @@ class _Facts:
         given = self.built.environment.packages or _controller_packages()
         return {
             "listen": self.built.service_addresses("packages"),
-            "resolvers": [str(uplink.gateway4), str(uplink.gateway6)],
+            "resolvers": [_text(uplink.gateway4), _text(uplink.gateway6)],
             "repositories": [{"name": name, "urls": list(urls)} for name, urls in given.items()],
         }
 
@@ -660,7 +660,7 @@ class _Facts:
         return {
             "apps": [dict(app.record) for app in placed],
             "published": published,
-            "web_listen": [str(address.ip) for address in listen],
+            "web_listen": [_text(address.ip) for address in listen],
         }
 
 
@@ -681,5 +681,13 @@ def _controller_packages() -> dict[str, tuple[str, ...]]:
     }
 
 
-def _texts(values: Iterable[object]) -> list[str]:
-    return [str(value) for value in values]
+def _texts(values: Iterable[IPNetwork | IPAddress]) -> list[str]:
+    return [_text(value) for value in values]
+
+
+def _text(value: IPNetwork | IPAddress | None) -> str:
+    """As `str` has it, and the same text once where it is asked for again; nothing for nothing."""
+    if value is None:
+        return ""
+    text = text_of(number_of(value), value.version)
+    return f"{text}/{value.prefixlen}" if isinstance(value, IPNetwork) else text

@@ -7,6 +7,7 @@ takes `built_hosts` with their groups and facts. Plain data, no rules but those 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import shlex
 import sys
@@ -25,7 +26,7 @@ from province.register.catalogue import NAME, OUTSIDE, WORD
 from province.register.document import Document, near, read_document, shown
 from province.register.model import CENTRE, UNIT_ID
 from province.register.shape import Choice, Field, Flag, Integer, ListOf, MapOf, Record, Text
-from province.sources import Sources, called, load_sources
+from province.sources import Sources, called, load_sources, uncollected
 
 JSON = Any
 MANAGEMENT = "mgmt"
@@ -340,7 +341,10 @@ class Estate:
         Raises ProblemsFoundError as `load_environment` and `plan_for` do; then none is known.
         """
         cls._known.pop(file, None)
-        made = cls._known[file] = cls(load_environment(Path(file)))
+        # All of it stays: the collector of cycles need not walk over it, now, later or in forks.
+        with uncollected():
+            made = cls._known[file] = cls(load_environment(Path(file)))
+            gc.freeze()
         return made
 
     @classmethod

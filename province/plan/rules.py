@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPNetwork
 
+from province.plan import addressing
 from province.plan.flows import Class, Hop, class_of, declared, ports_of, ways
 from province.plan.model import Endpoint, Interface, Plan, PlannedFlow, PlannedHost, Segment
 from province.register.catalogue import ANY, OUTSIDE, Catalogue, Flow, Side
@@ -26,6 +27,8 @@ Rules = dict[str, list[Rule]]
 # One side of a rule: its networks of IPv4 and of IPv6, as text.
 Texts = tuple[list[str], list[str]]
 _WIDTH = {4: 32, 6: 128}
+# A unit's addresses stand in many places of its hosts' facts, and hosts of a unit come one after the other.
+text_of = lru_cache(maxsize=4096)(addressing.text_of)
 
 
 class _Network(NamedTuple):
@@ -36,12 +39,12 @@ class _Network(NamedTuple):
     prefix: int
 
     def __str__(self) -> str:
-        return f"{IPAddress(self.first, 6 if self.version == 6 else 4)}/{self.prefix}"
+        return f"{text_of(self.first, self.version)}/{self.prefix}"
 
     def text(self) -> str:
         """As nft prints it: a single address without its length."""
         if self.prefix == _WIDTH[self.version]:
-            return str(IPAddress(self.first, 6 if self.version == 6 else 4))
+            return text_of(self.first, self.version)
         return str(self)
 
 
@@ -182,6 +185,8 @@ class Rulebook:
         for interface in interfaces:
             at = class_of(self._segments[interface.segment], host.owner)
             by_class.setdefault(at, []).append(interface)
+        own = {interface.name: self._own(interface) for found in by_class.values() for interface in found}
+        told = _Told()
         # Of one flow there is no second rule for the same interfaces.
         made: dict[str, dict[tuple[str, str, str], list[Rule]]] = {"input": {}, "output": {}, "forward": {}}
         for traffic, sends, takes, passes in self._duties(host.machine, frozenset(by_class)):
@@ -190,18 +195,18 @@ class Rulebook:
                 for interface in by_class[at]:
                     key = (name, "", interface.name)
                     if key not in made["output"]:
-                        made["output"][key] = self._out(traffic, interface)
+                        made["output"][key] = self._out(traffic, interface, own[interface.name], told)
             for at in takes:
                 for interface in by_class[at]:
                     key = (name, interface.name, "")
                     if key not in made["input"]:
-                        made["input"][key] = self._in(traffic, interface)
+                        made["input"][key] = self._in(traffic, interface, own[interface.name], told)
             for here, there in passes:
                 for came in by_class[here]:
                     for goes in by_class[there]:
                         key = (name, came.name, goes.name)
                         if key not in made["forward"]:
-                            made["forward"][key] = self._through(traffic, host, came, goes)
+                            made["forward"][key] = self._through(traffic, host, came, goes, told)
         return {chain: [rule for rules in found.values() for rule in rules] for chain, found in made.items()}
 
     def _duties(self, machine: str, classes: frozenset[Class]) -> list[_Task]:
@@ -222,8 +227,9 @@ class Rulebook:
         own = {_Network(a.version, a.value or 0, _WIDTH[a.version]) for a in interface.addresses}
         return sorted(own.union(map(_of, interface.vips)))
 
-    def _out(self, traffic: _Traffic, interface: Interface) -> list[Rule]:
-        own = self._own(interface)
+    def _out(
+        self, traffic: _Traffic, interface: Interface, own: Sequence[_Network], told: _Told
+    ) -> list[Rule]:
         if not traffic.flow.source.machine:
             # The flow is the whole segment's, and so this host's as well.
             segment = self._segments[interface.segment]
@@ -242,29 +248,33 @@ class Rulebook:
             }
             if there <= set(own) and there:
                 return []  # to itself, by the loopback interface
-            to = _texts(sorted(there))
+            to = told[tuple(sorted(there))]
         elif 0 < len(traffic.destination) <= len(own) and set(traffic.destination) <= set(own):
             return []
         else:
             to = traffic.destination.texts
-        return _rules(traffic, _texts(own), to, out=interface.name)
+        return _rules(traffic, told[tuple(own)], to, out=interface.name)
 
-    def _in(self, traffic: _Traffic, interface: Interface) -> list[Rule]:
-        own = [address for address in self._own(interface) if address in traffic.destination]
+    def _in(
+        self, traffic: _Traffic, interface: Interface, own: Sequence[_Network], told: _Told
+    ) -> list[Rule]:
+        own = [address for address in own if address in traffic.destination]
         if not own:
             return []
         sources = traffic.source.texts
         if traffic.flow.same_segment:
             segment = self._segments[interface.segment]
-            sources = _texts([_of(segment.network4), _of(segment.network6)])
-        return _rules(traffic, sources, _texts(own), into=interface.name)
+            sources = told[_of(segment.network4), _of(segment.network6)]
+        return _rules(traffic, sources, told[tuple(own)], into=interface.name)
 
-    def _through(self, traffic: _Traffic, host: PlannedHost, came: Interface, goes: Interface) -> list[Rule]:
+    def _through(
+        self, traffic: _Traffic, host: PlannedHost, came: Interface, goes: Interface, told: _Told
+    ) -> list[Rule]:
         sources = traffic.source.texts
         if host.owner != CENTRE:
             # A unit's gateway lets its own networks through, each from its own side.
             inside = self._segments[came.segment]
-            sources = _texts(traffic.source.inside(inside.network4, inside.network6))
+            sources = told[tuple(traffic.source.inside(inside.network4, inside.network6))]
         return _rules(traffic, sources, traffic.destination.texts, into=came.name, out=goes.name)
 
 
@@ -295,12 +305,13 @@ def _classes(side: Side) -> Iterator[Class]:
             yield (at, name)
 
 
-def _texts(networks: Iterable[_Network]) -> Texts:
-    """Sorted networks by family."""
-    made: Texts = ([], [])
-    for network in networks:
-        made[network.version == 6].append(network.text())
-    return made
+class _Told(dict[tuple[_Network, ...], Texts]):
+    """Sides of the rules of one host: those with the same sorted networks are the same lists."""
+
+    def __missing__(self, networks: tuple[_Network, ...]) -> Texts:
+        four, six = ([n.text() for n in networks if n.version == version] for version in (4, 6))
+        self[networks] = four, six
+        return four, six
 
 
 def _rules(

@@ -30,14 +30,16 @@ def tree_of(environment: str, placed: tuple[str, ...]) -> dict[str, list[dict[st
     """The tree of one host; a role asks for its parts one after the other."""
     if str(REPOSITORY) not in sys.path:
         sys.path.insert(0, str(REPOSITORY))
-    from province.hosts import load_environment, plan_for
+    from province.hosts import Estate
     from province.render.applications import application_tree
 
-    loaded = load_environment(Path(environment))
+    # The inventory has read it, in the process that this one is a fork of.
+    estate = Estate.known(environment) or Estate.read(environment)
+    sources = estate.environment.sources
     return application_tree(
-        plan_for(loaded),
-        [app.record for app in loaded.sources.apps],
-        {name: kind.title for name, kind in loaded.sources.catalogue.kinds.items()},
+        estate.plan,
+        [app.record for app in sources.apps],
+        {name: kind.title for name, kind in sources.catalogue.kinds.items()},
         placed,
         REPOSITORY / "apps",
     )
