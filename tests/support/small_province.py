@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from netaddr import IPAddress, IPNetwork
 
 from province.plan.model import Plan, PlannedService, PlannedUnit, Port
 
 
-def unit(identity: str, index: int, **other: str) -> PlannedUnit:
+def unit(identity: str, index: int, **other: Any) -> PlannedUnit:
     """A unit with the block 10.<index>.0.0/16."""
     values = {"kind": "commune", "state": "planned", "code": f"0{index}", "name": f"Xã {identity}"} | other
-    return PlannedUnit(
+    made = PlannedUnit(
         id=identity,
         index=index,
         sphere="government",
@@ -20,8 +23,12 @@ def unit(identity: str, index: int, **other: str) -> PlannedUnit:
         prefix6=IPNetwork(f"fd00:{index}::/48"),
         asn=4200000000 + index,
         segments=(),
-        **values,
+        code="",
+        name="",
+        kind="",
+        state="",
     )
+    return replace(made, **values)
 
 
 def service(identity: str, *names: str) -> PlannedService:
