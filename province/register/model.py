@@ -76,6 +76,7 @@ ALIAS = Record(
     "a former name",
     {
         "name": Field(NAME_VI, "the name as it was"),
+        "code": Field(OFFICIAL, "its official code then, where that changed with it", required=False),
         "until": Field(Date(), "the day from which it was no longer the name"),
         "by": Field(Choice(WAYS), "how it went out of use"),
         "unit": Field(UNIT_ID, "id of the closed unit that bore it; without it, this one", required=False),
@@ -255,12 +256,14 @@ class Contact:
 class Alias:
     """A former name: `until` which day (YYYY-MM-DD), `by` which of WAYS.
 
-    `unit` is the id of the closed unit that bore it, "" where the unit itself did.
+    `code` is the official code that went with it, "" where it stayed. `unit` is the id of the closed unit
+    that bore it, "" where the unit itself did.
     """
 
     name: str
     until: str
     by: str
+    code: str = ""
     unit: str = ""
 
 
@@ -481,12 +484,17 @@ class _Checks:
             )
         self._pools()
         self._unique("id", "020", "an id is never used twice, not even after a unit is closed")
+        machines = self.catalogue.machines.values()
+        # Names of the centre in the plan and in the domain, where closed units may live on as names (DNAME).
+        ours = {CENTRE, CARRIER, "dc"} | {f"{m.short}-{n}" for m in machines for n in range(1, m.members + 1)}
+        ours |= self.services | {name for service in self.catalogue.services for name in service.names}
         for place in self.places:
-            if place.record.get("id") in (CENTRE, CARRIER):
+            ident = place.record.get("id")
+            if isinstance(ident, str) and ident in ours:
                 place.document.problem(
                     "020",
                     (*place.path, "id"),
-                    f"the id {shown(place.record['id'])}, by which the plan calls something else",
+                    f"the id {shown(ident)}, by which the plan calls something else",
                     "an id of the unit's own",
                     "Choose another.",
                 )
@@ -645,20 +653,29 @@ class _Checks:
                     last = this
 
     def _unique(self, key: str, code: str, why: str) -> None:
+        """No two units have a value, nor one a value that another had under a former name."""
         first: dict[str, _Place] = {}
-        for place in self.places:
-            value = place.record.get(key)
+        given = [(place, place.path, place.record) for place in self.places]
+        given += [
+            (place, (*place.path, "aliases", number), alias)
+            for place in self.places
+            if isinstance(place.record.get("aliases"), list)
+            for number, alias in enumerate(place.record["aliases"])
+            if isinstance(alias, dict)
+        ]
+        for place, path, record in given:
+            value = record.get(key)
             if not isinstance(value, str):
                 continue
             if value in first:
                 place.document.problem(
                     code,
-                    (*place.path, key),
+                    (*path, key),
                     f"the {key} '{value}' a second time, first in {first[value].words}",
                     f"another {key}: {why}",
                     "Give one of the two units its own.",
                 )
-            first.setdefault(value, place)
+            first.setdefault(value, _Place(place.document, path, record))
 
     def _kinds(self) -> None:
         for place in self.places:
@@ -891,6 +908,14 @@ class _Checks:
                         "Remove the former name.",
                     )
                 if isinstance(unit, str):
+                    if "code" in alias:
+                        place.document.problem(
+                            "037",
+                            (*at, "code"),
+                            f"a code of '{unit}'",
+                            "a code of the unit's own: a closed unit keeps its code in its record",
+                            "Remove the code.",
+                        )
                     other = self.by_id.get(unit)
                     if other is None and not self.complete and alias.get("by") != "rename":
                         continue

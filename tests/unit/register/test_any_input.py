@@ -38,9 +38,11 @@ VALUES = st.recursive(
 )
 FIELDS = [
     "id", "code", "index", "name", "kind", "parent", "sphere", "links", "services", "contacts", "wave",
-    "state", "level", "level_basis",
+    "state", "level", "level_basis", "org_code", "assigned4", "assigned6", "aliases", "closed", "successors",
+    "returned",
 ]  # fmt: skip
-POOL = ["network4", "network6", "block4", "block6", "carrier4", "carrier6", "asn", "letter"]
+PROVINCE = ["control_points", "machines", "prices", "id", "code", "name", "domain", "pools"]
+POOL = ["network4", "more4", "network6", "block4", "block6", "carrier4", "carrier6", "asn", "letter"]
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,14 @@ def test_any_value_of_a_field_of_a_pool_ends_in_words(
 ) -> None:
     document = yaml.safe_load((BASE / "province.yml").read_bytes())
     document["pools"][pool][field] = value
+    read(folder, province=json.dumps(document, ensure_ascii=False).encode())
+
+
+@SETTINGS
+@given(field=st.sampled_from(PROVINCE), value=VALUES)
+def test_any_value_of_a_field_of_the_province_ends_in_words(folder: Path, field: str, value: Any) -> None:
+    document = yaml.safe_load((BASE / "province.yml").read_bytes())
+    document[field] = value
     read(folder, province=json.dumps(document, ensure_ascii=False).encode())
 
 

@@ -37,6 +37,18 @@ def test_the_committed_register_is_exactly_what_the_command_writes(code: int, fo
         assert files[name].read_text(encoding="utf-8") == text
 
 
+def test_a_city_with_two_control_points_has_its_114_communes_and_wards() -> None:
+    register = load_sources(REGISTERS / "hai-phong").register
+    kinds = Counter(unit.kind for unit in register.units if unit.code.isdigit())
+    assert kinds == {"commune": 67, "ward": 45, "special_zone": 2}
+    assert kinds.total() == 114
+    names = {unit.id: unit.name for unit in register.units}
+    assert [names[point] for point in register.control_points] == [
+        "Trung tâm Hội nghị thành phố",
+        "Văn phòng Thành ủy",
+    ]
+
+
 def test_the_command_writes_what_the_function_gives_and_says_where(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -256,6 +256,13 @@ CASES: dict[str, Case] = {
     "former-name-of-an-open-unit": Case(
         UNITS, given("xa-hai", alias("name: Phường Một, unit: phuong-mot", by="merge"))
     ),
+    "former-code-of-another": Case(UNITS, given("xa-hai", alias('name: Xã Nhì, code: "99001"'))),
+    "former-code-in-use": Case(UNITS, given("xa-hai", alias('name: Xã Nhì, code: "99002"'))),
+    "former-code-of-a-closed-unit": Case(
+        UNITS, given("xa-hai", alias('name: Trường Cũ, code: "99-TC2", unit: truong-cu', by="merge"))
+    ),
+    "id-of-a-machine": Case(UNITS, text("id: xa-hai", "id: hub-1")),
+    "id-of-a-service": Case(UNITS, text("id: xa-hai", "id: start")),
     "former-name-of-another-by-renaming": Case(
         UNITS, given("xa-hai", alias("name: Trường Cũ, unit: truong-cu"))
     ),
