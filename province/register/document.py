@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -20,9 +20,13 @@ from province.problems import Problem
 
 Path_ = tuple[str | int, ...]
 
-# 3,321 communes with every field take about 1.5 MB.
+# 3,321 communes with every field take about 1.5 MB and 80,000 values.
 MAXIMUM_BYTES = 16 * 1024 * 1024
+MAXIMUM_VALUES = 500_000
 MAXIMUM_DEPTH = 20
+# Who is shown so many corrects them first. Beyond, saying what is wrong could take longer than anything else.
+MAXIMUM_PROBLEMS = 100
+MAXIMUM_HINTS = 20
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]+\Z")
@@ -36,6 +40,19 @@ _DOUBTFUL = re.compile(
 # zero-width), surrogates, private use, unassigned.
 _FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
+# Plain scalars that begin otherwise are texts: what `_plain` and `_DOUBTFUL` are about.
+_MEANINGS_BEGIN = frozenset(["", *"+-0123456789.=~ntfNTF"])
+
+
+class Lines:
+    """Where the parts of a collection stand: `own` by key or position; `inner` are those of collections."""
+
+    __slots__ = ("inner", "own")
+
+    def __init__(self) -> None:
+        self.own: dict[str | int, int] = {}
+        self.inner: dict[str | int, Lines] = {}
 
 
 @dataclass(slots=True)
@@ -43,23 +60,43 @@ class Document:
     """The data of a file and where each part of it stands.
 
     `data` is None when the file could not be read at all; `problems` then says why. `family` is the
-    first part of its problems' codes: REG, CAT or ENV.
+    first part of its problems' codes: REG, CAT or ENV. `first_line` and `lines` are where the whole and its
+    parts stand.
     """
 
     file: str
     family: str
     data: Any = None
-    lines: dict[Path_, int] = field(default_factory=dict)
+    first_line: int = 0
+    lines: Lines | None = None
     problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def full(self) -> bool:
+        """Whether more problems would not be noted."""
+        return len(self.problems) > MAXIMUM_PROBLEMS
 
     def line(self, path: Path_) -> int:
         """The line of a place, or of the nearest thing around it."""
-        while path not in self.lines and path:
-            path = path[:-1]
-        return self.lines.get(path, 0)
+        line, here = self.first_line, self.lines
+        for part in path:
+            if here is None or part not in here.own:
+                break
+            line, here = here.own[part], here.inner.get(part)
+        return line
+
+    def near(self, word: str, words: Iterable[str]) -> str:
+        """`near`, for the first problems alone: among thousands of words a hint takes as long as a check."""
+        return near(word, list(words)) if len(self.problems) < MAXIMUM_HINTS else ""
 
     def problem(self, code: str, path: Path_, found: str, wanted: str, remedy: str, line: int = 0) -> None:
-        """Note a problem; `code` is the three digits."""
+        """Note a problem; `code` is the three digits. One beyond `MAXIMUM_PROBLEMS` says: there are more."""
+        if self.full:
+            return
+        if len(self.problems) == MAXIMUM_PROBLEMS:
+            code, path, line = "006", (), line or self.line(path)
+            found, wanted = f"more than {MAXIMUM_PROBLEMS} problems in the file", "none"
+            remedy = "Correct these first; then the others are said."
         self.problems.append(
             Problem(
                 code=f"{self.family}-{code}",
@@ -144,7 +181,8 @@ def _text(path: Path, document: Document) -> str | None:
             # A pipe would be waited for, and some devices never end.
             document.problem("001", (), "no regular file", "a YAML file", "Put a file there.")
             return None
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAXIMUM_BYTES + 1)
     except OSError as error:
         document.problem(
             "001",
@@ -152,6 +190,11 @@ def _text(path: Path, document: Document) -> str | None:
             f"no file that can be read ({(error.strerror or 'error').lower()})",
             "a YAML file",
             "Create it, or correct the name or its permissions.",
+        )
+        return None
+    if len(raw) > MAXIMUM_BYTES:  # its size was not yet that, or it has none
+        document.problem(
+            "006", (), f"more than {MAXIMUM_BYTES} bytes", f"at most {MAXIMUM_BYTES} bytes", "Split the file."
         )
         return None
     if raw.startswith(b"\xef\xbb\xbf"):
@@ -183,7 +226,8 @@ def _text(path: Path, document: Document) -> str | None:
         )
         return None
     for number, words in enumerate(text.split("\n"), start=1):
-        for char in words:
+        # What is printable has nothing forbidden; what is not may still be a space of another kind.
+        for char in "" if words.isprintable() else words:
             if unicodedata.category(char) in _FORBIDDEN:
                 document.problem(
                     "007",
@@ -201,49 +245,88 @@ class _StopError(Exception):
     """The document goes beyond a bound; its problem is noted."""
 
 
+class _Open:
+    """A collection that is being read: its data, whether it is a mapping, and its lines."""
+
+    __slots__ = ("data", "key", "lines", "mapping", "own")
+
+    def __init__(self, data: Any, mapping: bool) -> None:
+        self.data = data
+        self.mapping = mapping
+        self.key: str | None = None  # of a mapping, while it waits for its value
+        self.lines = Lines()
+        self.own = self.lines.own
+
+
 class _Builder:
     """Turns parser events into data without recursion, so that no nesting can exhaust the stack."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        # Open collections: (path, container, key waiting for its value).
-        self.stack: list[tuple[Path_, Any]] = []
-        self.keys: list[str | None] = []
+        self.around: list[_Open] = []
+        # The way to the open collection: keys and positions.
+        self.trail: list[str | int] = []
+        self.values = 0
 
     def build(self, text: str) -> None:
         """Fill the document's data and lines."""
+        here: _Open | None = None
         documents = 0
-        for event in yaml.parse(text, Loader=_Loader):
-            line = event.start_mark.line + 1 if event.start_mark else 0
-            if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    self._stop("003", "a second document (---)", "one document", "Remove the line.", line)
-            elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                self._stop(
-                    "005",
-                    "an anchor or alias (& or *)",
-                    "plain values",
-                    "Write the value out; quote a text that begins with & or *.",
-                    line,
-                )
-            elif isinstance(event, yaml.CollectionStartEvent):
-                if event.tag:
-                    self._stop("003", f"the tag {event.tag}", "values without tags", "Remove the tag.", line)
-                self._open({} if isinstance(event, yaml.MappingStartEvent) else [], line)
-            elif isinstance(event, yaml.CollectionEndEvent):
-                self.stack.pop()
-                self.keys.pop()
-            elif isinstance(event, yaml.ScalarEvent):
-                if event.tag:
-                    self._stop("003", f"the tag {event.tag}", "values without tags", "Remove the tag.", line)
-                self._visible(event, line)
-                self._scalar(event, line)
+        scalar = yaml.ScalarEvent
+        loader = _Loader(text)
+        try:
+            # Thousands of units are 150,000 events, nearly all of them scalars with nothing special.
+            for event in iter(loader.get_event, None):
+                kind = event.__class__
+                line = event.start_mark.line + 1
+                if kind is scalar:
+                    if event.anchor or event.tag:
+                        self._refuse(event, line)
+                    value = event.value
+                    if not value.isprintable():
+                        self._visible(value, event.style, line)
+                    if here is not None and here.mapping and here.key is None:
+                        if value in here.own or "{" in value or value == "<<":
+                            self._odd_key(here, value, event.style, line)
+                        here.key = value
+                        # The place is known from its key on, for values that turn out to be missing.
+                        here.own[value] = line
+                    elif value[:1] not in _MEANINGS_BEGIN or event.style:
+                        self._place(here, value, line)
+                    else:
+                        place = self._place(here, _plain(value), line)
+                        if _DOUBTFUL.match(value):
+                            self._doubt(here, place, line)
+                elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                    if event.anchor or event.tag:
+                        self._refuse(event, line)
+                    here = self._open(here, kind is yaml.MappingStartEvent, line)
+                elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                    here = self._close()
+                elif kind is yaml.AliasEvent:
+                    self._refuse(event, line)
+                elif kind is yaml.DocumentStartEvent:
+                    documents += 1
+                    if documents > 1:
+                        self._stop("003", "a second document (---)", "one document", "Remove the line.", line)
+        finally:
+            loader.dispose()
 
-    def _visible(self, event: Any, line: int) -> None:
+    def _refuse(self, event: Any, line: int) -> NoReturn:
+        if event.anchor:
+            self._stop(
+                "005",
+                "an anchor or alias (& or *)",
+                "plain values",
+                "Write the value out; quote a text that begins with & or *.",
+                line,
+            )
+        self._stop("003", f"the tag {event.tag}", "values without tags", "Remove the tag.", line)
+
+    def _visible(self, value: str, style: str | None, line: int) -> None:
         """Refuse what an escape brings in: the file itself was searched before it was parsed."""
-        lines_end = {"\n"} if event.style in ("|", ">") else set()
-        for char in set(str(event.value)) - lines_end:
+        lines_end = {"\n"} if style in ("|", ">") else set()
+        for char in set(value) - lines_end:
             if unicodedata.category(char) in _FORBIDDEN:
                 self._stop(
                     "007",
@@ -253,13 +336,12 @@ class _Builder:
                     line,
                 )
 
-    def _stop(self, code: str, found: str, wanted: str, remedy: str, line: int) -> None:
-        path = self.stack[-1][0] if self.stack else ()
-        self.document.problem(code, path, found, wanted, remedy, line=line)
+    def _stop(self, code: str, found: str, wanted: str, remedy: str, line: int) -> NoReturn:
+        self.document.problem(code, tuple(self.trail), found, wanted, remedy, line=line)
         raise _StopError
 
-    def _open(self, container: Any, line: int) -> None:
-        if len(self.stack) >= MAXIMUM_DEPTH:
+    def _open(self, around: _Open | None, mapping: bool, line: int) -> _Open:
+        if len(self.around) >= MAXIMUM_DEPTH:
             self._stop(
                 "006",
                 f"more than {MAXIMUM_DEPTH} levels",
@@ -267,44 +349,80 @@ class _Builder:
                 "Correct the nesting.",
                 line,
             )
-        path = self._place(container, line)
-        self.stack.append((path, container))
-        self.keys.append(None)
+        here = _Open({} if mapping else [], mapping)
+        place = self._place(around, here.data, line)
+        if around is None:
+            self.document.lines = here.lines
+        else:
+            around.lines.inner[place] = here.lines
+            self.trail.append(place)
+        self.around.append(here)
+        return here
 
-    def _scalar(self, event: Any, line: int) -> None:
-        if self.stack and isinstance(self.stack[-1][1], dict) and self.keys[-1] is None:
-            path, container = self.stack[-1]
-            key = str(event.value)
-            if key == "<<" and not event.style:
-                self._stop("003", "a merge of mappings (<<)", "plain fields", "Write the fields out.", line)
-            if key in container:
-                first = self.document.lines[(*path, key)]
-                self.document.problem(
-                    "004",
-                    (*path, key),
-                    f"the key '{key}' twice, first in line {first}",
-                    "each key once",
-                    "Remove one of the two.",
-                    line=line,
-                )
-            self.keys[-1] = key
-            self._braces(key, (*path, key), line)
-            # The place is known from its key on, for values that turn out to be missing.
-            self.document.lines[(*path, key)] = line
-            return
-        value = str(event.value) if event.style in ("'", '"', "|", ">") else _plain(str(event.value))
-        path = self._place(value, line)
-        if isinstance(value, str) and event.style not in ("'", '"', "|", ">") and _DOUBTFUL.match(value):
+    def _close(self) -> _Open | None:
+        self.around.pop()
+        if not self.around:
+            return None
+        self.trail.pop()
+        return self.around[-1]
+
+    def _odd_key(self, here: _Open, key: str, style: str | None, line: int) -> None:
+        """Refuse a key that is there already, merges mappings or looks like a template."""
+        if key == "<<" and not style:
+            self._stop("003", "a merge of mappings (<<)", "plain fields", "Write the fields out.", line)
+        if key in here.own:
+            self.document.problem(
+                "004",
+                (*self.trail, key),
+                f"the key '{key}' twice, first in line {here.own[key]}",
+                "each key once",
+                "Remove one of the two.",
+                line=line,
+            )
+        self._braces(key, (*self.trail, key), line)
+
+    def _place(self, here: _Open | None, value: Any, line: int) -> str | int:
+        """Put a value where it belongs; its key or position there."""
+        self.values += 1
+        if self.values > MAXIMUM_VALUES:
+            self._stop(
+                "006",
+                f"more than {MAXIMUM_VALUES} values",
+                f"at most {MAXIMUM_VALUES}",
+                "Split the file.",
+                line,
+            )
+        place: str | int
+        if here is None:
+            place = ""
+            self.document.data = value
+            self.document.first_line = line
+        elif here.mapping:
+            if here.key is None:  # a collection as a key
+                self._stop("003", "a list or mapping as a key", "text as a key", "Correct the line.", line)
+            place, here.key = here.key, None
+            here.data[place] = value
+            here.own[place] = line
+        else:
+            place = len(here.data)
+            here.data.append(value)
+            here.own[place] = line
+        if value.__class__ is str and "{" in value:
+            self._braces(value, (*self.trail, place) if here else (), line)
+        return place
+
+    def _doubt(self, here: _Open | None, place: str | int, line: int) -> None:
+        """Refuse what others read otherwise, where we did not take it for a number either."""
+        value = here.data[place] if here else self.document.data
+        if isinstance(value, str):
             self.document.problem(
                 "019",
-                path,
+                (*self.trail, place) if here else (),
                 f"{shown(value)} without quotes, which not every reader of YAML takes for the same",
                 "a text in quotes, or a number as it is usually written",
                 "Put it in quotes if it is a text, such as a code with a zero in front.",
                 line=line,
             )
-        if isinstance(value, str):
-            self._braces(value, path, line)
 
     def _braces(self, text: str, path: Path_, line: int) -> None:
         """Refuse what a template engine would take for its own, wherever the text comes to stand."""
@@ -318,32 +436,11 @@ class _Builder:
                 line=line,
             )
 
-    def _place(self, value: Any, line: int) -> Path_:
-        if not self.stack:
-            self.document.data = value
-            self.document.lines[()] = line
-            return ()
-        path, container = self.stack[-1]
-        if isinstance(container, list):
-            here: Path_ = (*path, len(container))
-            container.append(value)
-        else:
-            key = self.keys[-1]
-            if key is None:  # a collection as a key
-                self._stop("003", "a list or mapping as a key", "text as a key", "Correct the line.", line)
-            here = (*path, str(key))
-            container[key] = value
-            self.keys[-1] = None
-        self.document.lines[here] = line
-        return here
-
 
 def _plain(text: str) -> Any:
     """An unquoted scalar: YAML 1.2 core, so that `no` is a word and 03127 keeps its zero."""
-    if text in ("", "~", "null"):
-        return None
-    if text in ("true", "false"):
-        return text == "true"
+    if text in _WORDS:
+        return _WORDS[text]
     if _INTEGER.match(text) and len(text) <= 18:
         return int(text)
     if _FLOAT.match(text):

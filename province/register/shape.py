@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Protocol
@@ -33,6 +33,27 @@ _NO_HOSTS = tuple(
 )
 
 
+Test = Callable[[Any], bool]
+
+
+def sound(shape: Shape) -> Test:
+    """A test that says true of nothing that `check` refuses, and of nearly all that it takes: much faster.
+
+    It knows no words. A register of thousands of units is checked by it alone; where it says no, `check`
+    says what is wrong. Shapes without one of their own are tested by their check.
+    """
+    own: Test | None = getattr(shape, "sound", None)
+    if own:
+        return own
+
+    def unsaid(value: Any) -> bool:
+        document = Document(file="", family="")
+        shape.check(document, (), value)
+        return not document.problems
+
+    return unsaid
+
+
 class Shape(Protocol):
     """A kind of value."""
 
@@ -56,6 +77,25 @@ class Text:
     characters: str = ""
     characters_words: str = ""
     maximum: int = 200
+    sound: Test = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        maximum = self.maximum
+        form = re.compile(self.pattern).fullmatch if self.pattern else None
+        letters = re.compile(f"[{self.characters}]*").fullmatch if self.characters else None
+
+        def sound(value: Any) -> bool:
+            return (
+                value.__class__ is str
+                and 0 < len(value) <= maximum
+                and (value.isascii() or is_nfc(value))
+                and (letters is None or letters(value) is not None)
+                and (form is None or form(value) is not None)
+                and "\n" not in value
+                and value == value.strip()
+            )
+
+        object.__setattr__(self, "sound", sound)
 
     def check(self, document: Document, path: Path_, value: Any) -> None:
         """Type, normal form, length, pattern."""
@@ -108,6 +148,13 @@ class Integer:
     minimum: int
     maximum: int
     unit: str = ""
+    sound: Test = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        minimum, maximum = self.minimum, self.maximum
+        object.__setattr__(
+            self, "sound", lambda value: value.__class__ is int and minimum <= value <= maximum
+        )
 
     def check(self, document: Document, path: Path_, value: Any) -> None:
         """Type and bounds."""
@@ -164,6 +211,11 @@ class Choice:
     """One of some words."""
 
     values: tuple[str, ...]
+    sound: Test = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        known = frozenset(self.values)
+        object.__setattr__(self, "sound", lambda value: value.__class__ is str and value in known)
 
     def check(self, document: Document, path: Path_, value: Any) -> None:
         """Membership."""
@@ -238,6 +290,20 @@ class ListOf:
     minimum: int = 0
     maximum: int = 100_000
     unique: bool = False
+    sound: Test = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        minimum, maximum, unique, of_item = self.minimum, self.maximum, self.unique, sound(self.item)
+
+        def test(value: Any) -> bool:
+            return (
+                value.__class__ is list
+                and minimum <= len(value) <= maximum
+                and all(map(of_item, value))
+                and (not unique or len(set(map(repr, value))) == len(value))
+            )
+
+        object.__setattr__(self, "sound", test)
 
     def check(self, document: Document, path: Path_, value: Any) -> None:
         """Type, number, each item."""
@@ -254,9 +320,15 @@ class ListOf:
                 f"{self.minimum} to {self.maximum} entries",
                 "Add or remove entries.",
             )
+            if len(value) > self.maximum:
+                return  # what is wrong with so many would take long to say
         seen: set[str] = set()
+        of_item = sound(self.item)
         for number, item in enumerate(value):
-            self.item.check(document, (*path, number), item)
+            if document.full:
+                return
+            if not of_item(item):
+                self.item.check(document, (*path, number), item)
             if self.unique and repr(item) in seen:
                 document.problem(
                     BAD_VALUE,
@@ -292,6 +364,22 @@ class Record:
 
     name: str
     fields: Mapping[str, Field]
+    sound: Test = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        tests = {key: sound(entry.shape) for key, entry in self.fields.items()}
+        required = {key for key, entry in self.fields.items() if entry.required}
+
+        def test(value: Any) -> bool:
+            if value.__class__ is not dict or not required <= value.keys():
+                return False
+            for key, item in value.items():
+                of_item = tests.get(key)
+                if of_item is None or not of_item(item):
+                    return False
+            return True
+
+        object.__setattr__(self, "sound", test)
 
     def check(self, document: Document, path: Path_, value: Any) -> None:
         """Type, unknown and missing fields, each field."""
@@ -314,7 +402,9 @@ class Record:
                     near(key, list(self.fields)) + "Correct or remove it.",
                 )
                 continue
-            self.fields[key].shape.check(document, (*path, key), entry)
+            shape = self.fields[key].shape
+            if not sound(shape)(entry):
+                shape.check(document, (*path, key), entry)
         for key, entry in self.fields.items():
             if entry.required and key not in value:
                 document.problem(
@@ -353,6 +443,8 @@ class MapOf:
             )
             return
         for key, item in value.items():
+            if document.full:
+                return
             self.key.check(document, (*path, key), key)
             self.item.check(document, (*path, key), item)
 
