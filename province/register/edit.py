@@ -173,15 +173,19 @@ class _Editor:
                 gone.add(number)
         self._cut(node, [(item.start, item.end) for item in node.items], gone)
         last = node.items[-1] if node.items else None
-        at = last.end if last else node.start + 1
+        # Between brackets behind the last that stays, in lines below the last that was there.
+        stays = max(set(range(len(old))) - gone, default=-1)
         for number, entry in enumerate(new[place:]):
-            if node.style:
-                comma = "" if len(gone) == len(old) and not number else ", "
-                self._insert(at, comma + _flow(entry, last))
+            if not node.style:
+                self._lines(
+                    last.end if last else node.start, node.column, self._item(entry, node.column, last)
+                )
+            elif stays >= 0:
+                self._insert(node.items[stays].end, f", {_flow(entry, last)}")
             else:
-                self._lines(at, node.column, self._item(entry, node.column, last))
-        if not last and self.text[at] == "#":
-            self._insert(at, " ")
+                self._insert(node.start + 1, (", " if number else "") + _flow(entry, last))
+        if place < len(new) and stays < 0 and node.style and self.text[node.start + 1] == "#":
+            self._insert(node.start + 1, " ")
 
     # What is added
 
@@ -286,16 +290,21 @@ class _Editor:
                 self._cut_lines(node, spans, number)
 
     def _cut_flow(self, spans: Sequence[tuple[int, int]], number: int, *, first: bool) -> None:
-        """An entry with the comma behind it where none stays before it, else with the one before it."""
+        """An entry with one of its commas; of ways to do it, the first that takes no remark along."""
         start, end = spans[number]
-        comma = self._comma(end if first else spans[number - 1][1])
-        if comma is None:
-            self._remove(start, end)
-        elif first:
-            behind = self.text[comma + 1 :]
-            self._remove(start, comma + 1 + len(behind) - len(behind.lstrip(" ")))
-        else:
-            self._remove(comma, end)
+        behind, before = self._comma(end), None if first else self._comma(spans[number - 1][1])
+        ways = []
+        if before is not None:
+            ways.append([(before, end)])
+        if behind is not None:
+            space = len(self.text[behind + 1 :]) - len(self.text[behind + 1 :].lstrip(" "))
+            ways.append([(start, behind + 1 + space)])
+        ways.append([(start, end)] if before is None else [(before, before + 1), (start, end)])
+        for way in ways:
+            if not any("#" in self.text[one:other] for one, other in way):
+                self.edits += [(one, other, "") for one, other in way]
+                return
+        raise self._cannot(start, "a remark inside what has to go")
 
     def _cut_lines(self, node: _Node, spans: Sequence[tuple[int, int]], number: int) -> None:
         start, end = spans[number]
@@ -304,15 +313,23 @@ class _Editor:
         begin = self.text.rfind("\n", 0, start) + 1
         stop = self._line_end(end)
         head = self.text[begin:start].strip(" ")
+        remarks = self._remarks(start, stop, node)
+        lines = ("\n" + " " * node.column).join(remarks)
         if head and not head.strip("-") and number + 1 < len(spans):
             # The first field stands behind the dash of its unit: the next one takes its place.
-            self._remove(start, spans[number + 1][0])
+            follows = spans[number + 1][0]
+            self.edits.append((start, stop if "#" in self.text[start:follows] else follows, lines))
         elif head:
             raise self._cannot(start, "a field on the line of something else")
+        elif remarks:
+            self.edits.append((start, stop, lines))
         else:
-            remarks = [" " * node.column + words for words in self._remarks(begin, stop, node)]
+            above = [leaf for leaf in node.leaves() if leaf.end <= begin]
+            deeper = re.compile(rf"(?:\n *)*\n {{{node.column + 1},}}#").match(self.text, stop)
+            if deeper and above and above[-1].style in ("|", ">"):
+                raise self._cannot(start, "a remark that would become a part of the text above")
             # With the line end before it: what is added behind the last line has its place there.
-            self.edits.append((begin, stop, "\n".join(remarks)) if remarks else (begin - 1, stop, ""))
+            self.edits.append((begin - 1, stop, ""))
 
     def _dash(self, at: int, column: int) -> int:
         """The dash of an entry of a block list: before it in its line, or alone in one above."""
@@ -325,17 +342,14 @@ class _Editor:
                 raise self._cannot(at, "an entry on the line of another")
             at = begin - 1
 
-    def _remove(self, start: int, end: int) -> None:
-        if "#" in self.text[start:end]:
-            raise self._cannot(start, "a remark inside what has to go")
-        self.edits.append((start, end, ""))
-
     def _remarks(self, start: int, stop: int, node: _Node) -> list[str]:
         """Remarks between the values of some lines."""
         found, place = [], start
         for leaf in node.leaves():
             if start <= leaf.start < stop:
-                found += _REMARK.findall(self.text, place, leaf.start)
+                # A text of many lines may have one in its first.
+                head = self._line_end(leaf.start) if leaf.style in ("|", ">") else leaf.start
+                found += _REMARK.findall(self.text, place, head)
                 place = leaf.end
         return [*found, *_REMARK.findall(self.text, place, stop)]
 

@@ -18,6 +18,7 @@ from province.problems import Problem, ProblemsFoundError
 from province.register.catalogue import Catalogue
 from province.register.document import Document, near, shown
 from province.register.model import CARRIER, CENTRE, CLOSED, UNIT, Register
+from province.register.names import indistinct
 from province.register.shape import Date
 
 Record = dict[str, Any]
@@ -87,7 +88,7 @@ class Life:
         self._known_kind(wish.kind)
         name = self._sound("name", wish.name)
         parent = self._parent_wanted(wish)
-        self._new_name(name, wish.kind, parent, "--name")
+        self._new_name(name, parent, "--name")
         code = self._new_code(wish, name)
         ident = self._new_id(wish.id, name, code)
         siblings = [like] if like else self._siblings(wish.kind)
@@ -140,7 +141,6 @@ class Life:
         record = self._open(ident, "UNIT")
         if record.get("parent", "") == parent:
             return f"{ident} is below {parent or 'the province'} already"
-        self._new_name(record["name"], record["kind"], parent, "--parent")
         self._put(ident, parent, "--parent")
         return ""
 
@@ -160,7 +160,7 @@ class Life:
                 ident,
                 "code",
             )
-        self._new_name(name, record["kind"], record.get("parent", ""), "--name")
+        self._new_name(name, record.get("parent", ""), "--name", ident)
         changed = code not in ("", old_code)
         alias = {"name": old, "until": self._day(day, record), "by": "rename"}
         if changed:
@@ -335,11 +335,12 @@ class Life:
     def _put(self, ident: str, parent: str, argument: str) -> None:
         """Below another unit, if it may stand there."""
         record = self._record(ident)
-        if not parent:
-            record.pop("parent", None)
-            return
-        self._may_stand(record["kind"], parent, argument, ident)
-        record["parent"] = parent
+        if parent:
+            self._may_stand(record["kind"], parent, argument, ident)
+        self._new_name(record["name"], parent, argument, ident)
+        record.pop("parent", None)
+        if parent:
+            record["parent"] = parent
 
     def _may_stand(self, kind: str, parent: str, argument: str, ident: str = "") -> None:
         above = self._open(parent, argument)
@@ -496,24 +497,25 @@ class Life:
             "Name it with --parent, or say --under-province.",
         )
 
-    def _new_name(self, name: str, kind: str, parent: str, argument: str) -> None:
-        """No two open units of one kind and parent have the same name."""
-        for records in self.files.values():
-            for record in records:
-                if (record["name"], record["kind"], record.get("parent", "")) == (
-                    name,
-                    kind,
-                    parent,
-                ) and record["state"] != CLOSED:
-                    raise self._stop(
-                        "027",
-                        argument,
-                        f"the {kind} {shown(name)} already, as '{record['id']}'",
-                        "a name that no open unit of this kind has there",
-                        "Nothing is to be done if it is the same unit; else give it a name of its own.",
-                        record["id"],
-                        "name",
-                    )
+    def _new_name(self, name: str, parent: str, argument: str, ident: str = "") -> None:
+        """People tell a unit from all others below the same parent; `ident` is the unit itself."""
+        others = (
+            (0, record["name"], record["id"])
+            for records in self.files.values()
+            for record in records
+            if record.get("parent", "") == parent and record["state"] != CLOSED and record["id"] != ident
+        )
+        for _, taken in indistinct((*others, (0, name, ""))):
+            other = self._record(taken)
+            raise self._stop(
+                "027",
+                argument,
+                f"the {other['kind']} {shown(other['name'])} below {parent or 'the province'}, '{taken}'",
+                "a name that looks like no other there",
+                "Nothing is to be done if it is the same unit; else give it a name of its own.",
+                taken,
+                "name",
+            )
 
     def _new_code(self, wish: Wish, name: str) -> str:
         if wish.code:
@@ -576,11 +578,10 @@ class Life:
                     "Choose another, or leave it out.",
                 )
             return wanted
-        made = self.slug(name)[:_ID_LENGTH].rstrip("-")
-        made = made if made[:1].isalpha() else f"unit-{made}"[:_ID_LENGTH].rstrip("-")
+        made = self.slug(name)
+        made = made if made[:1].isalpha() else f"unit-{made}".rstrip("-")
         for tail in ("", f"-{self.slug(code)}", *(f"-{number}" for number in range(2, len(taken) + 3))):
-            ident = made[: _ID_LENGTH - len(tail)].rstrip("-") + tail
-            if ident not in taken:
+            if (ident := _shortened(made, _ID_LENGTH - len(tail)) + tail) not in taken:
                 break
         return ident
 
@@ -811,6 +812,13 @@ def _contacts(siblings: Sequence[Record], ident: str) -> list[Record]:
     ]
     chosen = _usual(named) if named else [("network_administrator", _MAILBOX)]
     return [{"role": role, "mailbox": box.replace("{id}", ident)} for role, box in chosen]
+
+
+def _shortened(words: str, length: int) -> str:
+    """As many words of an id as there is room for."""
+    while len(words) > length and "-" in words:
+        words = words.rpartition("-")[0]
+    return words[:length]
 
 
 def _some(names: Sequence[str]) -> str:
