@@ -1,7 +1,7 @@
 """A province of three tiers as plain data for `province new --from`, out of an old official list.
 
 Run by three-tiers.sh in an environment that has vietnam-provinces 0.4.3 and nothing of ours. Wanted: the
-province's official code, the id of the register, its slot (of the address plan; see province/new.py).
+province's official code, the id of the register, its slot (of the address space; see province/slots.yml).
 """
 
 import json
