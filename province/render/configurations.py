@@ -509,6 +509,7 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.out, source_name(environment), map(renderer.render, hosts), whole=not arguments.unit
     )
     total = len(outcome.written) + outcome.unchanged
+    missing = sorted({key for host in hosts for key in host.missing_keys})
     if arguments.format == "json":
         report = {
             "of": source_name(environment),
@@ -516,6 +517,7 @@ def _run(arguments: argparse.Namespace) -> int:
             "files": total,
             "written": outcome.written,
             "removed": outcome.removed,
+            "missing_keys": missing,
         }
         sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
     elif outcome.written or outcome.removed:
@@ -525,4 +527,9 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     else:
         sys.stdout.write(f"{total} files of {number} hosts in {arguments.out}: nothing changed.\n")
+    if missing and arguments.format == "text":
+        sys.stdout.write(
+            f"Tunnels to {', '.join(missing)} are left out: the ledger of {environment.name} has no key yet "
+            "(make up makes it).\n"
+        )
     return 0
