@@ -744,7 +744,7 @@ class _Checks:
                     (*place.path, "parent"),
                     f"the unknown parent {shown(parent)}",
                     "the id of a unit of this register",
-                    near(parent, list(by_id))
+                    place.document.near(parent, by_id)
                     + "Correct it; leave it out for a unit directly under the province.",
                 )
                 continue
@@ -874,7 +874,7 @@ class _Checks:
                         if successor == ident
                         else f"the unknown successor {shown(successor)}",
                         "the id of another unit of this register",
-                        near(successor, [known for known in self.by_id if known != ident])
+                        ("" if successor == ident else place.document.near(successor, self.by_id))
                         + "Correct or remove it.",
                     )
                 elif isinstance(ident, str):
@@ -957,7 +957,7 @@ class _Checks:
                     ("control_points", number),
                     f"the closed unit '{ident}'" if place else f"the unknown unit {shown(ident)}",
                     "the id of an open unit of this register",
-                    near(ident, list(self.by_id)) * (place is None) + "Correct or remove it.",
+                    ("" if place else self.province.near(ident, self.by_id)) + "Correct or remove it.",
                 )
 
     def _machines(self) -> None:
