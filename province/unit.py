@@ -21,7 +21,7 @@ import sys
 import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -59,10 +59,10 @@ def prepare(register: Path, command: str, today: str, change: Callable[[Life], s
     ProblemsFoundError: of the register as it is, of the change (UNT-nnn), or of the register as it would be.
     Writes nothing.
     """
-    before = load_sources(register)
     units = register / "units"
-    if (units / UNFINISHED).exists():
+    if any((units / UNFINISHED).glob("*")):
         raise _unfinished(units / UNFINISHED)
+    before = load_sources(register)
     paths = {path.name: path for path in sorted(units.glob("*.yml"))}
     raw: dict[Path, bytes | None] = {path: path.read_bytes() for path in paths.values()}
     documents = {name: read_document(path, called(path), "REG") for name, path in paths.items()}
@@ -187,6 +187,10 @@ def alone(register: Path) -> Iterator[None]:
                 "one change at a time",
                 "Wait for it, then give the command again.",
             ) from None
+        # Of a run that was stopped; nobody else is at work now.
+        shutil.rmtree(register / DRAFT, ignore_errors=True)
+        with suppress(OSError):  # not there, or not empty: then the change is not finished
+            (register / "units" / UNFINISHED).rmdir()
         yield
     finally:
         os.close(handle)
@@ -212,7 +216,6 @@ def write(register: Path, made: Made) -> None:
                     "the file as it was read",
                     "Look at it, then give the command again.",
                 )
-        shutil.rmtree(draft, ignore_errors=True)  # of a run that was stopped: nobody else is at work
         draft.mkdir()
         for path, text in made.texts.items():
             _write(draft / path.name, text.encode(), path)

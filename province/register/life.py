@@ -236,7 +236,7 @@ class Life:
             raise self._argument(
                 "031",
                 "--heir",
-                f"{len(children)} open units below '{ident}' ({_some(children)}) and no heir",
+                f"open units below '{ident}' ({_some(children)}) and no heir",
                 "the name of the new unit that takes them over",
                 f"Name one of {', '.join(names)}; move those that belong elsewhere afterwards.",
             )
@@ -302,7 +302,7 @@ class Life:
                 raise self._stop(
                     "022",
                     "UNIT",
-                    f"{len(below)} open units below '{ident}': {_some(below)}",
+                    f"open units below '{ident}': {_some(below)}",
                     "a unit with nothing open below it",
                     "Close or move them first (`province unit move`), or merge it into another unit.",
                     ident,
@@ -346,7 +346,7 @@ class Life:
         above = self._open(parent, argument)
         allowed = self.catalogue.kinds[kind].parents
         if above["kind"] not in allowed:
-            whom = f"'{ident}', a {kind}," if ident else f"a {kind}"
+            whom = f"'{ident}', a {kind}" if ident else f"a {kind}"
             raise self._argument(
                 "026",
                 argument,
@@ -492,7 +492,7 @@ class Life:
         return self._argument(
             "029",
             "--parent",
-            f"{whose} below {_some(names)}",
+            f"{whose} below {' and '.join(names) if len(names) < 3 else _some(names)}",
             "the unit above the new one",
             "Name it with --parent, or say --under-province.",
         )
