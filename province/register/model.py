@@ -707,6 +707,7 @@ class _Checks:
         highest: dict[str, int] = {}
         for _, index, pool in given:
             highest[pool] = max(index, highest.get(pool, 0))
+        capacity = {name: pool.capacity for name, pool in self.pools.items()}
         for place, index, pool in given:
             if (pool, index) in first:
                 other = first[pool, index]
@@ -718,17 +719,16 @@ class _Checks:
                     f"Give the newer unit the next free index, {highest[pool] + 1}.",
                 )
             first.setdefault((pool, index), place)
-            if pool in self.pools:
-                sound = self.pools[pool]
-                # A pool without any block is reported itself.
-                if index >= sound.capacity > 0:
-                    place.document.problem(
-                        "027",
-                        (*place.path, "index"),
-                        f"the index {index} in the pool {pool}, which ends with {sound.capacity - 1}",
-                        f"0 to {sound.capacity - 1}",
-                        "Use a free lower index, or widen the pool in province.yml.",
-                    )
+            # A pool without any block is reported itself.
+            if index >= capacity.get(pool, index + 1) > 0:
+                last = capacity[pool] - 1
+                place.document.problem(
+                    "027",
+                    (*place.path, "index"),
+                    f"the index {index} in the pool {pool}, which ends with {last}",
+                    f"0 to {last}",
+                    "Use a free lower index, or widen the pool in province.yml.",
+                )
 
     def _parents(self) -> None:
         by_id = self.by_id
@@ -1008,8 +1008,9 @@ class _Checks:
             for path, record, code, words in given:
                 for key in ("assigned4", "assigned6"):
                     value = record.get(key) if isinstance(record, dict) else None
-                    at = (place.document.file, dotted((*path, key)))
-                    if isinstance(value, str) and at not in malformed:
+                    if not isinstance(value, str):
+                        continue
+                    if (place.document.file, dotted((*path, key))) not in malformed:
                         whose = f"{words} {place.record.get('id')}"
                         spans.append(_Span(IPNetwork(value), place.document, (*path, key), whose, code))
         self._overlaps(spans, pools_too=False)
