@@ -78,7 +78,7 @@ TrustedUserCAKeys {USER_AUTHORITY}
 
 # Runs inside the host: waits for the boot, says what is there, and lays down what it is given.
 _REMOTE = r"""
-import json, os, subprocess, sys, time
+import ipaddress, json, os, subprocess, sys, time
 
 def run(*words):
     return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -97,6 +97,13 @@ def until(condition, seconds):
 def addresses(interface):
     told = run("ip", "-j", "address", "show", "dev", interface).stdout or "[]"
     return {"%s/%s" % (a["local"], a["prefixlen"]) for l in json.loads(told) for a in l.get("addr_info", [])}
+
+def learnt(interface):
+    # Networks that a router advertisement told the kernel before its settings said to take none: the
+    # address goes when networkd takes over, the network stays.
+    own = {ipaddress.ip_interface(address).network for address in addresses(interface)}
+    told = run("ip", "-6", "-j", "route", "show", "dev", interface, "proto", "kernel").stdout or "[]"
+    return sorted(r["dst"] for r in json.loads(told) if ipaddress.ip_network(r["dst"]) not in own)
 
 def content(path):
     try:
@@ -130,6 +137,8 @@ if "hostname" in order:
 for unit in order["start"]:
     must("systemctl", "enable", "--now", unit)
 if order["network"]:
+    must("ip", "link", "set", "dev", order["interface"], "down")
+    must("ip", "link", "set", "dev", order["interface"], "up")
     must("networkctl", "reload")
     must("networkctl", "reconfigure", order["interface"])
 if order["ssh"]:
@@ -144,6 +153,7 @@ print(json.dumps({
     "hostname": os.uname().nodename,
     "active": [unit for unit in order["units"] if active(unit)],
     "addresses": sorted(addresses(order["interface"])),
+    "learnt": learnt(order["interface"]),
 }))
 """
 
@@ -404,7 +414,7 @@ def _try(desk: Desk, incus: Incus, project: str, target: Target) -> tuple[str, t
             target.name,
             f"no answer of sshd on {target.addresses[0]} ({error})",
             f"sshd answering from its management address within {_ANSWERS_WITHIN:.0f} s",
-            f"Look inside: incus exec {target.name} --project {project} -- journalctl -n 50 -u ssh",
+            f"Look inside (incus exec {target.name} --project {project} -- journalctl -n 50 -u ssh).",
         )
 
 
@@ -432,7 +442,8 @@ def _one(desk: Desk, incus: Incus, project: str, target: Target) -> tuple[str, t
     wanted = {path: text for path, text in wanted.items() if files[path] != text}
     order["files"] = wanted
     order["start"] = [unit for unit in units if unit not in seen["active"]]
-    order["network"] = MANAGEMENT_NETWORK in wanted or not set(order["addresses"]) <= set(seen["addresses"])
+    stands = set(order["addresses"]) <= set(seen["addresses"]) and not seen["learnt"]
+    order["network"] = MANAGEMENT_NETWORK in wanted or not stands
     order["ssh"] = bool(wanted.keys() & {CERTIFICATE, USER_AUTHORITY, SSHD_DROP_IN})
     if seen["hostname"] != target.name:
         order["hostname"] = target.name

@@ -54,6 +54,7 @@ class Machines(Incus):
             name: {"ssh.service", "systemd-networkd.service"} for name in names
         }
         self.addresses: dict[str, set[str]] = {name: set() for name in names}
+        self.learnt: dict[str, list[str]] = {name: [] for name in names}
         self.orders: list[tuple[str, dict[str, Any]]] = []
         self.broken: set[str] = set()
 
@@ -70,12 +71,14 @@ class Machines(Incus):
         self.units[instance] |= set(order["start"])
         if order["network"]:
             self.addresses[instance] = set(order["addresses"])
+            self.learnt[instance] = []
         answer = {
             "key": self.keys[instance],
             "files": {path: self.files[instance].get(path, "") for path in order["look"]},
             "hostname": instance,
             "active": sorted(self.units[instance]),
             "addresses": sorted(self.addresses[instance]),
+            "learnt": self.learnt[instance],
         }
         return Finished(0, json.dumps(answer), "")
 
@@ -123,6 +126,15 @@ def test_no_private_key_leaves_the_controller(desk: Desk, state: Path) -> None:
     meet(desk, machines, [target()])
     assert "PRIVATE" not in json.dumps(machines.orders)
     assert (state / "ssh/id_ed25519").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_network_that_the_kernel_learnt_by_itself_goes(desk: Desk) -> None:
+    machines = Machines("edge-1")
+    meet(desk, machines, [target()])
+    machines.learnt["edge-1"] = ["2001:db8:bad::/64"]
+    assert meet(desk, machines, [target()]).done == {"edge-1": ("management address",)}
+    assert machines.learnt["edge-1"] == []
+    assert meet(desk, machines, [target()]).done == {}
 
 
 def test_a_unit_that_was_stopped_is_started(desk: Desk) -> None:
