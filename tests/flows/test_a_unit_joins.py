@@ -7,7 +7,6 @@ looks at the living hosts in check mode; neither changes anything.
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
+from province.cli import main
 from province.hosts import Environment, Host, built_hosts, instances, load_environment, networks, plan_for
 from province.lab.engine import engine_root
 from province.lab.image import cached_image
@@ -77,21 +77,9 @@ class Joined:
 
 
 def _add(registers: Path, declared: Path) -> None:
-    """Write the unit into the copy: a record like that of a unit of its kind, with an index of its own."""
-    plan = environment.plan()
-    index = 1 + max(unit.index for unit in plan.units if unit.pool == SETTLED.pool)
-    for file in sorted(registers.rglob("*.yml")):
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        units: list[dict[str, Any]] = content.get("units", []) if isinstance(content, dict) else []
-        like = next((unit for unit in units if unit["id"] == SETTLED.id), None)
-        if like is not None:
-            units.append(
-                {**copy.deepcopy(like), "id": JOINS, "index": index, "code": "99999", "name": "Xã Kiểm Thử"}
-            )
-            file.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
-            break
-    else:
-        raise AssertionError(f"no file of {registers} holds {SETTLED.id}")
+    """Add the unit to the copy as an engineer would: by the command, and a line of the environment."""
+    words = ["--kind", SETTLED.kind, "--name", "Xã Kiểm Thử", "--id", JOINS, "--code", "99999"]
+    assert main(["unit", "add", str(registers), *words]) == 0
     content = yaml.safe_load(declared.read_text(encoding="utf-8"))
     content["units"].append(JOINS)
     declared.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
