@@ -20,7 +20,9 @@ import shutil
 import sys
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -28,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from province.new import slug
+from province.plan.model import Plan
 from province.problems import Problem, ProblemsFoundError
 from province.reading.difference import Difference, State, compare
 from province.reading.difference import as_json as difference_json
@@ -35,7 +38,7 @@ from province.reading.screen import lines_of
 from province.register.document import read_document
 from province.register.edit import CannotEditError, edited
 from province.register.life import GIVERS, ORDER, Life, Wish, held
-from province.register.model import CLOSED
+from province.register.model import CLOSED, Register
 from province.sources import Sources, called, load_sources, tree_of
 
 UNFINISHED, DRAFT = ".unfinished", ".change"
@@ -49,7 +52,7 @@ class Made:
     texts: Mapping[Path, str]
     before: Mapping[Path, bytes | None]
     difference: Difference
-    sources: Sources
+    register: Register
 
 
 def prepare(register: Path, command: str, today: str, change: Callable[[Life], str]) -> Made | str:
@@ -85,8 +88,8 @@ def prepare(register: Path, command: str, today: str, change: Callable[[Life], s
     return Made(
         texts=texts,
         before={path: raw[path] for path in texts},
-        difference=compare(_state("the register", before), _state("with the change", after)),
-        sources=after,
+        difference=compare(_state("the register", before, before.plan()), after),
+        register=after.register,
     )
 
 
@@ -106,7 +109,7 @@ def _edited(text: str, before: Mapping[str, Any], records: list[Any], path: Path
 
 def _checked(
     register: Path, texts: Mapping[Path, str], meant: Mapping[Path, list[Any]], before: Sources
-) -> Sources:
+) -> State:
     """Read the register as it would be, from a copy; every check and the plan are made on it."""
     directory = register.resolve()
     with tempfile.TemporaryDirectory(prefix="province-unit-") as folder:
@@ -137,7 +140,7 @@ def _checked(
 
         try:
             after = load_sources(draft, name, otherwise=before)
-            after.plan()
+            plan = after.plan()
         except ProblemsFoundError as error:
             head = _problem(
                 "040",
@@ -147,7 +150,7 @@ def _checked(
                 "Nothing was written: change the command, or the register first.",
             )
             raise ProblemsFoundError((head, *error.problems)) from None
-        return after
+        return _state("with the change", after, plan)
 
 
 def _plain(value: Any) -> str:
@@ -155,13 +158,9 @@ def _plain(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _state(label: str, sources: Sources) -> State:
+def _state(label: str, sources: Sources, plan: Plan) -> State:
     return State(
-        label=label,
-        plan=sources.plan(),
-        register=sources.register,
-        catalogue=sources.catalogue,
-        apps=sources.apps,
+        label=label, plan=plan, register=sources.register, catalogue=sources.catalogue, apps=sources.apps
     )
 
 
@@ -514,11 +513,70 @@ def _as_json(made: Made | str, dry: bool) -> dict[str, Any]:
 
 
 def _diff(made: Made) -> Iterator[str]:
+    """The change as `git diff` shows it."""
     for path, text in made.texts.items():
-        old = (made.before[path] or b"").decode().splitlines(keepends=True)
-        name = called(path)
-        for line in difflib.unified_diff(old, text.splitlines(keepends=True), f"a/{name}", f"b/{name}"):
-            yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+        name, raw = called(path), made.before[path]
+        old, new = (raw or b"").decode().splitlines(keepends=True), text.splitlines(keepends=True)
+        yield f"--- {'/dev/null' if raw is None else f'a/{name}'}\n+++ b/{name}\n"
+        for group in _Lines(old, new).get_grouped_opcodes(3):
+            first, last = group[0], group[-1]
+            yield f"@@ -{_range(first[1], last[2])} +{_range(first[3], last[4])} @@\n"
+            for tag, i1, i2, j1, j2 in group:
+                lines = [("-", line) for line in old[i1:i2]] + [("+", line) for line in new[j1:j2]]
+                for sign, line in [(" ", line) for line in old[i1:i2]] if tag == "equal" else lines:
+                    yield f"{sign}{line}" + ("" if line[-1:] == "\n" else "\n\\ No newline at end of file\n")
+
+
+def _range(start: int, end: int) -> str:
+    """Lines as the head of a hunk names them."""
+    number = end - start
+    return f"{start + 1}" if number == 1 else f"{start + 1 if number else start},{number}"
+
+
+class _Lines(difflib.SequenceMatcher[str]):
+    """What differs between two texts, told between the lines that both have once.
+
+    Most lines of a register stand in it thousands of times, and the fields of a unit belong between the lines
+    that are the unit's own: its id, its code, its name.
+    """
+
+    def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:
+        super().__init__(None, "", "")
+        self.old, self.new = old, new
+
+    def get_opcodes(self) -> list[Any]:
+        """As of `SequenceMatcher`."""
+        found: list[Any] = []
+        i = j = 0
+        for k, m in [*self._anchors(), (len(self.old), len(self.new))]:
+            between = difflib.SequenceMatcher(None, self.old[i:k], self.new[j:m], autojunk=False)
+            same = [("equal", k, k + 1, m, m + 1)] if k < len(self.old) else []
+            inner = [(tag, i + a, i + b, j + c, j + d) for tag, a, b, c, d in between.get_opcodes()]
+            for tag, a, b, c, d in [*inner, *same]:
+                if tag == "equal" and found and found[-1][0] == tag:
+                    a, c = found.pop()[1::2]
+                found.append((tag, a, b, c, d))
+            i, j = k + 1, m + 1
+        return found
+
+    def _anchors(self) -> list[tuple[int, int]]:
+        """Lines that stand once in each text, as many as keep their order."""
+        seen, place = Counter(self.old), {line: number for number, line in enumerate(self.new)}
+        once = {line for line, number in Counter(self.new).items() if number == 1}
+        pairs = [(i, place[line]) for i, line in enumerate(self.old) if seen[line] == 1 and line in once]
+        ends: list[int] = []  # the least last place of a run of each length
+        runs: list[tuple[int, int]] = []
+        for _, j in pairs:
+            length = bisect_left(ends, j)
+            ends[length : length + 1] = [j]
+            runs.append((length, len(runs)))
+        chosen, wanted = [], len(ends) - 1
+        limit = len(self.new)
+        for length, number in reversed(runs):
+            if length == wanted and pairs[number][1] < limit:
+                chosen.append(pairs[number])
+                limit, wanted = pairs[number][1], wanted - 1
+        return chosen[::-1]
 
 
 def _lines(made: Made, arguments: argparse.Namespace) -> Iterable[str]:
@@ -539,17 +597,19 @@ def _lines(made: Made, arguments: argparse.Namespace) -> Iterable[str]:
 
 
 def _counts(before: str, after: str) -> str:
-    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), n=0))[2:]
-    new, gone = (sum(line.startswith(sign) for line in lines) for sign in "+-")
+    codes = [
+        code for code in _Lines(before.splitlines(), after.splitlines()).get_opcodes() if code[0] != "equal"
+    ]
+    new, gone = sum(code[4] - code[3] for code in codes), sum(code[2] - code[1] for code in codes)
     return f"+{new} -{gone} lines"
 
 
 def _notes(made: Made, register: Path) -> Iterator[str]:
     """What else names a unit that is closed: the environments that build it."""
-    closed = {unit.id for unit in made.sources.register.units if unit.state == CLOSED}
+    closed = {unit.id for unit in made.register.units if unit.state == CLOSED}
     for path in sorted(tree_of(register.resolve()).glob("inventories/*/environment.yml")):
         data = read_document(path, called(path), "ENV").data
-        if isinstance(data, dict) and data.get("register") == made.sources.register.id:
+        if isinstance(data, dict) and data.get("register") == made.register.id:
             built = data.get("units")
             for unit in built if isinstance(built, list) else ():
                 if unit in closed:

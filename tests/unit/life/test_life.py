@@ -6,14 +6,20 @@ import csv
 import difflib
 import io
 import json
+import subprocess
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from province.cli import main
 from province.sources import load_sources
+from province.unit import _Lines
 from tests.support.changes import REGISTER, UNITS, text
+from tests.support.country import write_country
 
 Run = Callable[..., tuple[int, str, str]]
 Text = Callable[[], str]
@@ -283,3 +289,52 @@ def test_what_was_given_back_may_be_assigned_to_another(unit: Run) -> None:
     assert (status, [line.split()[0] for line in err.splitlines()]) == (1, ["UNT-040", "REG-041"])
     assert unit("returned", "xa-hai", "--date", "2026-08-01")[0] == 0
     assert unit(*given, *assigned)[0] == 0
+
+
+@given(st.lists(st.sampled_from("abcdef"), max_size=12), st.lists(st.sampled_from("abcdef"), max_size=12))
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_what_is_told_of_two_texts_makes_one_of_the_other(old: list[str], new: list[str]) -> None:
+    made: list[str] = []
+    place = 0
+    for tag, i1, i2, j1, j2 in _Lines(old, new).get_opcodes():
+        assert (i1, j1) == (place, len(made))
+        assert (tag == "equal") == (old[i1:i2] == new[j1:j2])
+        made += old[i1:i2] if tag == "equal" else new[j1:j2]
+        place = i2
+    assert (made, place) == (new, len(old))
+
+
+def test_git_takes_what_a_dry_run_shows_and_counts_the_same_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also in a file in which most lines stand a hundred times, and for a new one."""
+    monkeypatch.chdir(tmp_path)
+    register = Path("inventories/registers/country")
+    write_country(register, 200)
+    (register / "units/schools.yml").write_text("units: []", encoding="utf-8")
+
+    def git(*words: str, given: str = "") -> str:
+        done = subprocess.run(["git", *words], check=True, capture_output=True, text=True, input=given)
+        return done.stdout
+
+    git("init", "-q")
+    git("add", "-A")
+    for command in (
+        ("merge", "don-vi-00007", "don-vi-00190", "--into", "don-vi-00003"),
+        ("rename", "don-vi-00120", "--name", "Xã Mới"),
+        ("split", "don-vi-00199", "--into", "Xã Đông=1", "Xã Tây=2"),
+        ("add", "--kind", "school", "--name", "Trường Một", "--code", "3"),
+        ("add", "--kind", "hospital", "--name", "Bệnh viện Một", "--code", "4"),
+    ):
+        words = ["unit", command[0], str(register), *command[1:]]
+        capsys.readouterr()
+        assert main([*words, "--dry-run"]) == 0
+        shown = capsys.readouterr().out
+        git("apply", "--check", given=shown[: shown.index("\n\n") + 1])
+        assert main(words) == 0
+        git("apply", "--check", "--reverse", given=shown[: shown.index("\n\n") + 1])
+        git("add", "--intent-to-add", "-A")
+        counts = [line.split() for line in git("diff", "--numstat").splitlines()]
+        told = capsys.readouterr().out.partition("\n\n")[0].splitlines()
+        assert told == [f"{name}: +{new} -{gone} lines" for new, gone, name in counts]
+        git("add", "-A")
