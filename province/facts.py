@@ -30,6 +30,7 @@ ORPHAN_STRATUM = 10
 KEEPALIVE = 25
 RELEASE = "trixie"
 WORKSTATION = "workstation"
+NOTHING: list[JSON] = []  # an empty list takes memory, too, and facts have many
 
 
 class Prefixes(NamedTuple):
@@ -69,6 +70,7 @@ class Built:
         self.hosts = tuple(host for host in plan.hosts if self._is_built(host))
         self._askers: dict[tuple[str, tuple[str, ...]], list[str]] = {}
         self._asked: dict[str, list[str]] = {}
+        self._listed: dict[tuple[tuple[str, Zone, str], ...], list[dict[str, JSON]]] = {}
 
     def _is_built(self, host: PlannedHost) -> bool:
         if host.machine == CARRIER:
@@ -276,6 +278,15 @@ class Built:
         start = next((s for s in self.plan.services if s.id in apps and s.names), None)
         return f"http://{start.names[0]}/" if start else ""
 
+    def listed(self, interfaces: tuple[tuple[str, Zone, str], ...]) -> list[dict[str, JSON]]:
+        """Interfaces with their zones: the same for all gateways with as many lines."""
+        found = self._listed.get(interfaces)
+        if found is None:
+            found = self._listed[interfaces] = [
+                {"name": name, "zone": zone.value, "method": method} for name, zone, method in interfaces
+            ]
+        return found
+
     @cached_property
     def leased(self) -> Mapping[str, bool]:
         """Segments of units that have leases, and whether machines there are told the time."""
@@ -364,7 +375,7 @@ class _Facts:
             "segment": interface.segment,
             "method": interface.method,
             "addresses": self.addresses[interface.name],
-            "vips": _texts(self._vips(interface)),
+            "vips": _texts(self._vips(interface)) or NOTHING,
             "default_route": interface.default_route,
             "gateway4": _text(segment.gateway4) if routed else "",
             "gateway6": _text(segment.gateway6) if routed else "",
@@ -382,7 +393,7 @@ class _Facts:
     def _routes(self, interface: Interface) -> list[dict[str, str]]:
         """Ways beside the default route: a host with a line to the Internet finds the province inside."""
         if interface.name != self.machine.primary or self.machine.default in ("", self.machine.primary):
-            return []
+            return NOTHING
         segment = self._segment(interface)
         if self.machine.forwards or segment.gateway4 is None or segment.gateway6 is None:
             return []  # routers learn their ways
@@ -441,13 +452,11 @@ class _Facts:
         ours = self.host.machine != CARRIER
         rules = self.built.rulebook.rules(self.host, self.interfaces) if ours else {}
         return {
-            "interfaces": [
-                {"name": i.name, "zone": i.zone.value, "method": i.method} for i in self.interfaces
-            ],
-            "sets": [],
-            "input": rules.get("input", []),
-            "output": rules.get("output", []),
-            "forward": rules.get("forward", []),
+            "interfaces": self.built.listed(tuple((i.name, i.zone, i.method) for i in self.interfaces)),
+            "sets": NOTHING,
+            "input": rules.get("input", NOTHING),
+            "output": rules.get("output", NOTHING),
+            "forward": rules.get("forward", NOTHING),
         }
 
     @cached_property
@@ -462,16 +471,16 @@ class _Facts:
     def _leases(self) -> list[dict[str, JSON]]:
         made = []
         for interface, segment, time in self._lans:
-            gateway = _text(segment.gateway4)
+            gateway = [_text(segment.gateway4)]
             made.append(
                 {
                     "interface": interface.name,
                     "network": _text(segment.network4),
                     "pool_start": _text(nth(segment.network4, FIRST_LEASE)),
                     "pool_end": _text(IPAddress(segment.network4.last - 1, 4)),
-                    "gateway": gateway,
-                    "dns": [gateway],
-                    "ntp": [gateway] if time else [],
+                    "gateway": gateway[0],
+                    "dns": gateway,
+                    "ntp": gateway if time else NOTHING,
                     "domain": self.plan.domain,
                 }
             )

@@ -30,6 +30,8 @@ from province.sources import Sources, called, load_sources, uncollected
 
 JSON = Any
 MANAGEMENT = "mgmt"
+# What hosts are told stays as well, and is more than the plan where a run concerns all of them.
+_FROZEN_AT_ONCE = 1000
 
 # At most 1 TiB: more than that is a slip of the finger.
 _MEMORY = Text(
@@ -365,6 +367,8 @@ class Estate:
                 "ansible_ssh_common_args": self._ssh_arguments,
                 **{f"province_{key}": value for key, value in facts.items()},
             }
+            if len(self._variables) % _FROZEN_AT_ONCE == 0:
+                gc.freeze()
         return found
 
     @cached_property

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from netaddr import IPNetwork
 
 from province.plan import addressing
+from province.plan.addressing import number_of
 from province.plan.flows import Class, Hop, class_of, declared, ports_of, ways
 from province.plan.model import Endpoint, Interface, Plan, PlannedFlow, PlannedHost, Segment
 from province.register.catalogue import ANY, OUTSIDE, Catalogue, Flow, Side
@@ -49,7 +50,8 @@ class _Network(NamedTuple):
 
 
 def _of(network: IPNetwork) -> _Network:
-    return _Network(network.version, network.first, network.prefixlen)
+    """Of a network that begins with its own address, as those of segments and flows do."""
+    return _Network(network.version, number_of(network), network.prefixlen)
 
 
 class _Family:
@@ -60,7 +62,7 @@ class _Family:
 
     @cached_property
     def _firsts(self) -> list[int]:
-        return [network.first for network in self.networks]
+        return list(map(number_of, self.networks))
 
     @cached_property
     def texts(self) -> list[str]:
@@ -69,7 +71,11 @@ class _Family:
 
     def has(self, network: _Network) -> bool:
         at = bisect_left(self._firsts, network.first)
-        return at < len(self._firsts) and _of(self.networks[at]) == network
+        return (
+            at < len(self._firsts)
+            and self._firsts[at] == network.first
+            and self.networks[at].prefixlen == network.prefix
+        )
 
     def inside(self, network: IPNetwork) -> Iterator[_Network]:
         """Those that lie in `network`, of the same version."""
@@ -224,7 +230,7 @@ class Rulebook:
         if interface.method == "dynamic":
             segment = self._segments[interface.segment]
             return [_of(segment.network4), _of(segment.network6)]
-        own = {_Network(a.version, a.value or 0, _WIDTH[a.version]) for a in interface.addresses}
+        own = {_Network(a.version, number_of(a), _WIDTH[a.version]) for a in interface.addresses}
         return sorted(own.union(map(_of, interface.vips)))
 
     def _out(
