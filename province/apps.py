@@ -133,58 +133,73 @@ def _cross_check(
     ports: dict[int, str] = {}
     names = {name: service.id for service in catalogue.services for name in service.names}
     services = {service.id for service in catalogue.services}
+    machines = [machine.id for machine in catalogue.machines_at("centre")]
     for folder, record in sound.items():
-        document = documents[folder]
-
-        def complain(code: str, path: Path_, found: str, wanted: str, document: Document = document) -> None:
-            document.problem(code, path, found, wanted, "Correct one of the two.")
-
+        problem = documents[folder].problem
         if record["id"] != folder or record["id"] in services:
-            complain(
-                "020", ("id",), shown(record["id"]), f"'{folder}', the folder's name, and no service's id"
+            problem(
+                "020",
+                ("id",),
+                shown(record["id"]),
+                f"'{folder}', the folder's name, and no service's id",
+                "Rename the application or its folder.",
             )
-        if record["machine"] not in {machine.id for machine in catalogue.machines_at("centre")}:
-            complain(
+        if record["machine"] not in machines:
+            problem(
                 "021",
                 ("machine",),
                 f"the unknown machine {shown(record['machine'])}",
-                "a machine of the centre",
+                "a machine of the centre: " + ", ".join(machines),
+                near(record["machine"], machines) + "Correct the name, or add the machine to the catalogue.",
             )
         for name, container in record["containers"].items():
             port = container["host_port"]
             if port in ports:
-                complain(
+                problem(
                     "022",
                     ("containers", name, "host_port"),
                     f"{port}, which {ports[port]} has",
                     "a port of its own",
+                    "Choose another port.",
                 )
             ports.setdefault(port, folder)
         for number, entry in enumerate(record["publish"]):
             if entry["container"] not in record["containers"]:
-                complain(
+                problem(
                     "023",
                     ("publish", number, "container"),
                     shown(entry["container"]),
-                    "one of its containers",
+                    "one of its containers: " + ", ".join(record["containers"]),
+                    near(entry["container"], list(record["containers"])) + "Correct the name.",
                 )
             if entry["name"] in names:
-                complain(
+                problem(
                     "024",
                     ("publish", number, "name"),
                     f"{shown(entry['name'])}, which {names[entry['name']]} has",
                     "a name of its own",
+                    "Choose another name.",
                 )
             names.setdefault(entry["name"], folder)
         kinds = record["taken_by"]["kinds"]
         for number, kind in enumerate(kinds if isinstance(kinds, list) else ()):
             if kind not in catalogue.kinds:
-                complain(
-                    "025", ("taken_by", "kinds", number), f"the unknown kind {shown(kind)}", "a kind of units"
+                problem(
+                    "025",
+                    ("taken_by", "kinds", number),
+                    f"the unknown kind {shown(kind)}",
+                    "one of " + ", ".join(catalogue.kinds),
+                    near(kind, list(catalogue.kinds)) + "Correct it, or write `all`.",
                 )
         for path, text in _texts((), record):
             if not is_nfc(text):
-                complain("014", path, f"decomposed letters (not NFC) in {shown(text)}", "text in Unicode NFC")
+                problem(
+                    "014",
+                    path,
+                    f"decomposed letters (not NFC) in {shown(text)}",
+                    "text in Unicode NFC",
+                    "Type it again with a Vietnamese keyboard, or convert it (uconv -x NFC).",
+                )
 
 
 def _texts(path: Path_, value: Any) -> list[tuple[Path_, str]]:

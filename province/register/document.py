@@ -34,7 +34,8 @@ _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]+\Z")
 _DOUBTFUL = re.compile(
     r"[-+]?(0[xob][0-9A-Fa-f_]+|[0-9][0-9_]*(:[0-5]?[0-9])*(\.[0-9_]*)?([eE][-+]?[0-9]+)?"
     r"|\.[0-9][0-9_]*([eE][-+]?[0-9]+)?|\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z"
-    r"|(Null|NULL|True|TRUE|False|FALSE|=)\Z"
+    r"|(Null|NULL|True|TRUE|False|FALSE|=|<<)\Z"
+    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt]|[ \t]+)[0-9].*\Z"
 )
 # Unicode categories that never belong in a name: controls, format characters (bidi overrides,
 # zero-width), surrogates, private use, unassigned.
@@ -42,7 +43,7 @@ _FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
 # Plain scalars that begin otherwise are texts: what `_plain` and `_DOUBTFUL` are about.
-_MEANINGS_BEGIN = frozenset(["", *"+-0123456789.=~ntfNTF"])
+_MEANINGS_BEGIN = frozenset(["", *"+-0123456789.=<~ntfNTF"])
 
 
 class Lines:
@@ -61,13 +62,14 @@ class Document:
 
     `data` is None when the file could not be read at all; `problems` then says why. `family` is the
     first part of its problems' codes: REG, CAT or ENV. `first_line` and `lines` are where the whole and its
-    parts stand.
+    parts stand, `last_line` is where the text ends; 0 without one.
     """
 
     file: str
     family: str
     data: Any = None
     first_line: int = 0
+    last_line: int = 0
     lines: Lines | None = None
     problems: list[Problem] = field(default_factory=list)
 
@@ -93,15 +95,18 @@ class Document:
         """Note a problem; `code` is the three digits. One beyond `MAXIMUM_PROBLEMS` says: there are more."""
         if self.full:
             return
+        line = line or self.line(path)
+        if self.last_line:  # what is missing at the end of a file is found behind its last line
+            line = min(line, self.last_line)
         if len(self.problems) == MAXIMUM_PROBLEMS:
-            code, path, line = "006", (), line or self.line(path)
+            code, path = "006", ()
             found, wanted = f"more than {MAXIMUM_PROBLEMS} problems in the file", "none"
             remedy = "Correct these first; then the others are said."
         self.problems.append(
             Problem(
                 code=f"{self.family}-{code}",
                 file=self.file,
-                line=line or self.line(path),
+                line=line,
                 path=dotted(path),
                 found=found,
                 wanted=wanted,
@@ -146,6 +151,9 @@ def read_document(path: Path, file: str, family: str) -> Document:
     text = _text(path, document)
     if text is None:
         return document
+    # Of a file that says nothing, or not what is wanted, the first line is named.
+    document.first_line = 1 if text else 0
+    document.last_line = text.count("\n") + (not text.endswith("\n")) if text else 0
     try:
         _Builder(document).build(text)
     except yaml.YAMLError as error:

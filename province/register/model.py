@@ -917,17 +917,17 @@ class _Checks:
                             "Remove the code.",
                         )
                     other = self.by_id.get(unit)
-                    if other is None and not self.complete and alias.get("by") != "rename":
-                        continue
-                    if other is None or other.record.get("state") in OPEN or alias.get("by") == "rename":
+                    unknown = other is None and self.complete
+                    open_one = other is not None and other.record.get("state") in OPEN
+                    if unknown or open_one or alias.get("by") == "rename":
                         place.document.problem(
                             "037",
                             (*at, "unit"),
                             f"the unknown unit {shown(unit)}"
-                            if other is None
-                            else f"the name of '{unit}' by a renaming"
-                            if alias.get("by") == "rename"
-                            else f"the unit '{unit}', which is {other.record['state']}",
+                            if unknown
+                            else f"the unit '{unit}', which is {other.record['state']}"
+                            if other is not None and alias.get("by") != "rename"
+                            else f"the name of '{unit}' by a renaming",
                             "the id of a closed unit that was merged or split",
                             "Correct or remove it.",
                         )

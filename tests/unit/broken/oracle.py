@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from ipaddress import ip_network
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Facts:
     services: frozenset[str]
     members: Mapping[str, int]
     routers: frozenset[int]
+    reserved: frozenset[str]
 
 
 def facts(root: Path) -> Facts:
@@ -59,15 +60,27 @@ def facts(root: Path) -> Facts:
 
     catalogue = root / "inventories/catalogue"
     machines = read(catalogue / "machines.yml")["machines"]
-    services = {s["id"] for s in read(catalogue / "services.yml")["services"] if s["names"]}
+    offered = read(catalogue / "services.yml")["services"]
+    services = {s["id"] for s in offered if s["names"]} | {
+        p.parent.name for p in (root / "apps").glob("*/app.yml")
+    }
+    hosts = {
+        f"{machine.get('short', name)}-{number}"
+        for name, machine in machines.items()
+        for number in range(1, machine["members"] + 1)
+    }
     return Facts(
         kinds={
             name: (kind["pool"], tuple(kind["parents"]))
             for name, kind in read(catalogue / "kinds.yml")["kinds"].items()
         },
-        services=frozenset(services | {path.parent.name for path in (root / "apps").glob("*/app.yml")}),
+        services=frozenset(services),
         members={name: machine["members"] for name, machine in machines.items()},
         routers=frozenset(machine["asn"] for machine in machines.values() if "asn" in machine),
+        # What the plan and the domain call something else.
+        reserved=frozenset(
+            {"centre", "carrier", "dc"} | hosts | services | {n for s in offered for n in s["names"]}
+        ),
     )
 
 
@@ -272,6 +285,7 @@ CONTACT = record(
 )
 ALIAS = {
     "name": (NEEDED, NAME),
+    "code": (FREE, OFFICIAL),
     "until": (NEEDED, day),
     "by": (NEEDED, one_of("rename", "merge", "split")),
     "unit": (FREE, IDENT),
@@ -348,8 +362,11 @@ def _texts(path: tuple[str | int, ...], value: Any) -> Iterator[tuple[tuple[str 
             yield from _texts((*path, number), entry)
 
 
-def unreadable(file: str, data: Any) -> list[Fault]:
-    """What makes a file no file of ours, whatever record it stands in."""
+def unreadable(file: str, data: Any, *, blocks: bool) -> list[Fault]:
+    """What makes a file no file of ours, whatever record it stands in.
+
+    With `blocks` texts may have several lines, as they stand in the file; else these came by escapes.
+    """
     found = []
     for path, text in _texts((), data):
         # More digits than any number of a register, and than some readers can hold.
@@ -357,7 +374,7 @@ def unreadable(file: str, data: Any) -> list[Fault]:
             if len(repr(text)) > 18:
                 found.append(fault("019", (file, path)))
             continue
-        if invisible(text):
+        if invisible(text.replace("\n", "") if blocks else text):
             # Half a character of UTF-16 cannot even be read.
             found.append(fault("007 003", (file, path)))
         if any(braces in text for braces in ("{{", "{%", "{#")):
@@ -391,12 +408,12 @@ class Entry:
         return value if type(value) is list else []
 
 
-def faults(files: Mapping[str, Any], folder: str, known: Facts) -> list[Fault]:
-    """Every rule that a register breaks; `folder` is the name of its folder."""
+def faults(files: Mapping[str, Any], folder: str, known: Facts, *, blocks: bool = False) -> list[Fault]:
+    """Every rule that a register breaks; `folder` is the name of its folder, `blocks` as above."""
     found: list[Fault] = []
     sound: dict[str, Any] = {}
     for file, data in files.items():
-        here = unreadable(file, data)
+        here = unreadable(file, data, blocks=blocks)
         if not here:
             sound[file] = data
             rule = record(WHOLE_PROVINCE if file == PROVINCE else {"units": (NEEDED, many(record(UNIT)))})
@@ -421,7 +438,7 @@ def faults(files: Mapping[str, Any], folder: str, known: Facts) -> list[Fault]:
         found.append(fault("016", (PROVINCE, ("id",))))
     pools = _pools(province, found)
     found += _pool_faults(province, pools, known)
-    found += _twice(entries)
+    found += _twice(entries, known)
     found += _belonging(entries, known, pools, complete)
     found += _life(entries, complete)
     found += _same_looks(entries)
@@ -513,14 +530,25 @@ def _pool_faults(
             yield fault("026", place, other_place)
 
 
-def _twice(entries: list[Entry]) -> Iterator[Fault]:
+def _twice(entries: list[Entry], known: Facts) -> Iterator[Fault]:
     for entry in entries:
-        if entry.text("id") in ("centre", "carrier"):
+        if entry.text("id") in known.reserved:
             yield fault("020", entry.at("id"))
     for one, other in combinations(entries, 2):
         for key, code in (("id", "020"), ("code", "021"), ("org_code", "021")):
             if one.text(key) is not None and one.text(key) == other.text(key):
                 yield fault(code, other.at(key))
+    # A code that went out of use is never another's, nor the unit's own again.
+    codes = [(entry.at("code"), entry.text("code")) for entry in entries]
+    former = [
+        (entry.at("aliases", number, "code"), alias["code"])
+        for entry in entries
+        for number, alias in enumerate(entry.items("aliases"))
+        if type(alias) is dict and type(alias.get("code")) is str
+    ]
+    for (_, code_of), (place, old) in [*product(codes, former), *combinations(former, 2)]:
+        if code_of == old:
+            yield fault("021", place)
 
 
 def _first(entries: list[Entry], ident: Any) -> Entry | None:
@@ -632,6 +660,8 @@ def _life(entries: list[Entry], complete: bool) -> Iterator[Fault]:
                     yield fault("037", entry.at("aliases", number, "name"))
                 names.append((name, bearer))
             if type(unit) is str:
+                if "code" in alias:
+                    yield fault("037", entry.at("aliases", number, "code"))
                 other = _first(entries, unit)
                 if (
                     (other is None and complete)

@@ -1,7 +1,8 @@
 """Every problem of a register, of the catalogue and of an environment is reported in these words.
 
 A case is a change of a sound tree; what `province check` then says is pinned in problems/<case>.txt.
-PROVINCE_UPDATE_GOLDEN=1 rewrites the files, and the reference page made from them: review the diff.
+PROVINCE_UPDATE_GOLDEN=1 rewrites the files: review the diff. tests/unit/broken/test_messages.py makes the
+reference page from these and others.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from province.cli import main
 from tests.support.repository import ROOT
 
 HERE = Path(__file__).parent
-PAGE = ROOT / "docs/reference/problems.md"
 UPDATE = "PROVINCE_UPDATE_GOLDEN"
 REGISTER = "inventories/registers/base"
 UNITS = f"{REGISTER}/units/all.yml"
@@ -458,28 +458,3 @@ def test_every_code_of_the_readers_is_pinned_by_a_case() -> None:
 def test_every_message_says_where_what_and_what_to_do() -> None:
     for line in messages():
         assert re.fullmatch(r"[A-Z]{3}-\d{3} \S.*: found .+; wanted .+\. .+\.", line), line
-
-
-def page() -> str:
-    """The reference page: each code with the words of its first case."""
-    examples: dict[str, str] = {}
-    for line in messages():
-        examples.setdefault(line.split()[0], line)
-    lines = [
-        "# Problems",
-        "",
-        "What the commands say when a register, the catalogue, an application or an environment is wrong:",
-        "a code that stays, the place, what was found, what was wanted, what to do. One example of each",
-        "code, from the tests (`tests/unit/register/problems`). REG: register, CAT: catalogue, APP:",
-        "application, ENV: environment, PLN: plan.",
-        "",
-    ]
-    for code in sorted(examples):
-        lines += [f"- `{examples[code]}`"]
-    return "\n".join(lines) + "\n"
-
-
-def test_the_reference_page_lists_every_code() -> None:
-    if os.environ.get(UPDATE):
-        PAGE.write_text(page(), encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == page()
