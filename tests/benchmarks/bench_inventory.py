@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
 from tests.benchmarks.harness import Benchmark, Bound, Figure, Meter, Side
+from tests.support.ansible_inventory import configured
 from tests.support.country import write_country
 from tests.support.repository import ROOT
 
@@ -94,22 +94,13 @@ def _make_with_yaml(folder: Path, size: int) -> None:
         yaml.dump({"all": {"children": groups}}, file, yaml.CSafeDumper, allow_unicode=True, sort_keys=False)
 
 
-def _ansible() -> None:
-    """Import what loading takes, with the repository's configuration unless Ansible has one already."""
-    with mock.patch.dict(os.environ, {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}):
-        import ansible.constants
-
-    import ansible.inventory.manager
-    import ansible.vars.manager  # noqa: F401 - must not be waited for inside the clock
-
-    import province.hosts
-    import province.ledger  # noqa: F401 - as above
-
-
 def _given(file: str) -> Callable[[Path, int], Path]:
     def prepare(folder: Path, size: int) -> Path:
         del size
-        _ansible()
+        configured()
+        import province.hosts
+        import province.ledger  # noqa: F401 - must not be waited for inside the clock
+
         return folder / file
 
     return prepare
