@@ -677,7 +677,7 @@ class Life:
             "021",
             argument,
             f"the unit '{ident}', closed since {record.get('closed', 'now')}"
-            + (f" ({_some(heirs)})" if heirs else ""),
+            + (f" and followed by {_some(heirs)}" if heirs else ""),
             f"an open unit: {why}",
             "Name another unit" + (", such as one that followed it." if heirs else "."),
             ident,

@@ -472,7 +472,7 @@ STEPS = st.lists(
     max_size=36,
 )
 SETTINGS = settings(
-    max_examples=8,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
