@@ -22,13 +22,16 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def uncollected() -> Iterator[None]:
     """Without the collector of cycles, for work that makes very many objects and no cycles.
 
-    It would go through all of them again and again, which takes longer than the work itself.
+    It would go through all of them again and again, which takes longer than the work itself. What was made
+    counts as old afterwards: else the first thing to come would have the collector go through it after all.
     """
     was = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
+        gc.unfreeze()
         if was:
             gc.enable()
 

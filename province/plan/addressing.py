@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from operator import attrgetter
+from typing import Any
 
 from netaddr import IPAddress, IPNetwork
 
-from province.plan.model import Segment, Zone
+from province.plan.model import Segment, Zone, new_segment
 from province.register.catalogue import OUTSIDE, Catalogue
 from province.register.model import CENTRE, LINES_PER_UNIT, Link, Pool, Register, Unit
 
@@ -16,9 +17,9 @@ WAN = "wan"
 Area = tuple[str, str, int, int, int, int]
 
 _new = object.__new__
-# What unpickling calls; the published types leave it out.
-_set_network: Callable[[IPNetwork, tuple[int, int, int]], None] = vars(IPNetwork)["__setstate__"]
-_set_address: Callable[[IPAddress, tuple[int, int]], None] = vars(IPAddress)["__setstate__"]
+# What says which version an object is of; netaddr keeps it in the objects.
+_OF_VERSION: dict[int, Any] = {version: IPAddress(0, version)._module for version in (4, 6)}  # type: ignore[attr-defined] # private, see `network`
+_IPV4, _IPV6 = _OF_VERSION[4], _OF_VERSION[6]
 # The number of an address, and of a network that begins with it: `.first` works it out, every time.
 number_of: Callable[[IPAddress | IPNetwork], int] = attrgetter("value")
 
@@ -26,19 +27,36 @@ number_of: Callable[[IPAddress | IPNetwork], int] = attrgetter("value")
 def network(first: int, prefix: int, version: int) -> IPNetwork:
     """A network from its first address, as a number.
 
-    Made the way netaddr unpickles one: what its constructor does to find out what it was given takes four
-    times as long, and the plan of a province of thousands of units has hundreds of thousands of networks.
+    Filled by hand: what netaddr's constructor does to find out what it was given takes six times as long,
+    and the plan of thousands of units has hundreds of thousands of networks. A test holds the objects to
+    those of the constructor.
     """
-    made: IPNetwork = _new(IPNetwork)
-    _set_network(made, (first, prefix, version))
-    return made
+    made: Any = _new(IPNetwork)
+    made._value = first
+    made._prefixlen = prefix
+    made._module = _OF_VERSION[version]
+    return made  # type: ignore[no-any-return] # what was made above
+
+
+def networks(first4: int, prefix4: int, first6: int, prefix6: int) -> tuple[IPNetwork, IPNetwork]:
+    """A network of each family, made as `network` makes one."""
+    four: Any = _new(IPNetwork)
+    four._value = first4
+    four._prefixlen = prefix4
+    four._module = _IPV4
+    six: Any = _new(IPNetwork)
+    six._value = first6
+    six._prefixlen = prefix6
+    six._module = _IPV6
+    return four, six
 
 
 def address(number: int, version: int) -> IPAddress:
     """An address from its number; made as `network` is."""
-    made: IPAddress = _new(IPAddress)
-    _set_address(made, (number, version))
-    return made
+    made: Any = _new(IPAddress)
+    made._value = number
+    made._module = _OF_VERSION[version]
+    return made  # type: ignore[no-any-return] # what was made above
 
 
 def block(pool: IPNetwork, index: int, prefix: int) -> IPNetwork:
@@ -78,9 +96,11 @@ class Blocks:
     def at(self, index: int) -> tuple[IPNetwork, IPNetwork]:
         """The blocks of an index. Whether the pool has them is the register's check (REG-027)."""
         before, first4 = next(part for part in self._parts4 if index >= part[0])
-        return (
-            network(first4 + (index - before) * self._size4, self._prefix4, 4),
-            network(self._first6 + index * self._size6, self._prefix6, 6),
+        return networks(
+            first4 + (index - before) * self._size4,
+            self._prefix4,
+            self._first6 + index * self._size6,
+            self._prefix6,
         )
 
 
@@ -106,20 +126,9 @@ class Cut:
         for name, suffix, code, zone, vlan, offset4, length4, offset6, leases in shares:
             four, six = first4 + offset4, first6 + offset6
             areas.append((owner, name, four, length4, six, 64))
-            made.append(
-                Segment(
-                    id=owner + suffix,
-                    owner=owner,
-                    name=name,
-                    code=code,
-                    zone=zone,
-                    vlan=vlan,
-                    network4=network(four, length4, 4),
-                    network6=network(six, 64, 6),
-                    gateway4=address(four + 1, 4) if leases else None,
-                    gateway6=address(six + 1, 6) if leases else None,
-                )
-            )
+            gateway4, gateway6 = (address(four + 1, 4), address(six + 1, 6)) if leases else (None, None)
+            both = networks(four, length4, six, 64)
+            made.append(new_segment(owner + suffix, owner, name, code, zone, vlan, *both, gateway4, gateway6))
         return tuple(made), tuple(areas)
 
     def _shares(self, length: int) -> list[tuple[str, str, str, Zone, int, int, int, int, bool]]:
@@ -235,7 +244,7 @@ class Lines:
         )
 
 
-def merged(networks: Iterable[tuple[int, int]], version: int) -> tuple[IPNetwork, ...]:
+def merged(given: Iterable[tuple[int, int]], version: int) -> tuple[IPNetwork, ...]:
     """Networks, given as (first address, prefix length), sorted and without what others contain.
 
     Neighbours are not joined: each stays visible.
@@ -244,8 +253,8 @@ def merged(networks: Iterable[tuple[int, int]], version: int) -> tuple[IPNetwork
     kept = []
     last = -1
     # In order of the first address, the larger network first: whatever begins inside lies inside.
-    for first, prefix in sorted(networks):
+    for first, prefix in sorted(given):
         if first > last:
             kept.append(network(first, prefix, version))
-            last = first + (1 << (width - prefix)) - 1
+            last = first if prefix == width else first + (1 << (width - prefix)) - 1
     return tuple(kept)

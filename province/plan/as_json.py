@@ -66,7 +66,8 @@ def unit(planned: PlannedUnit) -> JSON:
         "asn": planned.asn,
         "segments": [segment(s) for s in planned.segments],
         "aliases": [
-            {"name": a.name, "until": a.until, "by": a.by, "unit": a.unit or None} for a in planned.aliases
+            {"name": a.name, "until": a.until, "by": a.by, "code": a.code or None, "unit": a.unit or None}
+            for a in planned.aliases
         ],
         "closed": planned.closed or None,
         "successors": list(planned.successors),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from netaddr import IPNetwork
 
 from province.plan.addressing import number_of, text_of
-from province.plan.model import DnsZone, PlannedHost, PlannedService, Record
+from province.plan.model import DnsZone, PlannedHost, PlannedService, Record, new_record
 from province.plan.places import Places
 from province.register.model import Register
 
@@ -43,8 +43,8 @@ def planned_zones(
     origin = f"{register.domain}."
     forward = [Record(name=origin, type="NS", ttl=TTL, data=server) for server in authorities]
     for name, (own4, own6) in sorted(names.items()):
-        forward += [Record(name=name, type="A", ttl=TTL, data=text_of(four, 4)) for four in own4]
-        forward += [Record(name=name, type="AAAA", ttl=TTL, data=text_of(six, 6)) for six in own6]
+        forward += [new_record(name, "A", TTL, text_of(four, 4)) for four in own4]
+        forward += [new_record(name, "AAAA", TTL, text_of(six, 6)) for six in own6]
     forward += [
         Record(name=f"{unit.id}.{origin}", type="DNAME", ttl=TTL, data=f"{unit.successors[0]}.{origin}")
         for unit in register.units

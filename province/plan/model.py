@@ -6,8 +6,10 @@ Addresses are netaddr types here and strings in every JSON made from them. Order
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any, TypeVar
 
 from netaddr import IPAddress, IPNetwork
 
@@ -83,12 +85,14 @@ class PlannedHost:
 class PlannedAlias:
     """A former name until a day (YYYY-MM-DD), gone `by` rename, merge or split.
 
-    `unit` is the id of the closed unit that bore it, "" where the unit itself did.
+    `code` is the official code that went with it, "" where it stayed. `unit` is the id of the closed unit
+    that bore it, "" where the unit itself did.
     """
 
     name: str
     until: str
     by: str
+    code: str = ""
     unit: str
 
 
@@ -248,3 +252,34 @@ class Plan:
     peers: tuple[Peer, ...]
     dns_zones: tuple[DnsZone, ...]
     control_points: tuple[str, ...] = ()
+
+
+T = TypeVar("T")
+
+
+def maker(kind: type[T]) -> Callable[..., T]:
+    """A constructor of a frozen class that takes its fields by position, in a quarter of the time.
+
+    The class's own goes round its refusal to be changed, field by field. This one fills an object of a
+    class that has the same fields and refuses nothing, and gives it its class at the end. For what a plan
+    has by the ten thousand.
+    """
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type] # a dataclass, which type[T] cannot say
+    given: dict[str, Any] = {
+        "kind": kind,
+        "new": object.__new__,
+        "draft": type("Draft", (), {"__slots__": names}),
+    }
+    lines = [
+        f"def make({', '.join(names)}):",
+        "made = new(draft)",
+        *(f"made.{name} = {name}" for name in names),
+    ]
+    exec("\n ".join([*lines, "made.__class__ = kind", "return made"]), given)  # noqa: S102 - the names above, nothing else
+    make: Callable[..., T] = given["make"]
+    return make
+
+
+new_segment = maker(Segment)
+new_interface = maker(Interface)
+new_record = maker(Record)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from netaddr import IPAddress, IPNetwork
 
-from province.plan.addressing import WAN, Area, Blocks, Cut, Lines, address, line_name, network, number_of
+from province.plan.addressing import WAN, Area, Blocks, Cut, Lines, address, line_name, networks, number_of
 from province.plan.hosts import HUB_TUNNEL, TUNNEL, hub_interface
 from province.plan.model import (
     Interface,
@@ -23,6 +23,7 @@ from province.plan.model import (
     PlannedUnit,
     Segment,
     Zone,
+    new_interface,
 )
 from province.plan.places import Places
 from province.register.catalogue import Catalogue, Machine
@@ -174,7 +175,8 @@ class Units:
             asn=pool.asn + unit.index,
             segments=segments,
             aliases=tuple(
-                PlannedAlias(name=a.name, until=a.until, by=a.by, unit=a.unit) for a in unit.aliases
+                PlannedAlias(name=a.name, until=a.until, by=a.by, code=a.code, unit=a.unit)
+                for a in unit.aliases
             ),
             closed=unit.closed,
             successors=unit.successors,
@@ -224,18 +226,9 @@ class Units:
                 for line in lines:
                     four, six = number_of(line.network4) + 2, number_of(line.network6) + 2
                     places.own.setdefault(("unit", WAN), []).append((owner, machine.id, member, four, six))
-                    interfaces.append(
-                        Interface(
-                            name=line.name,
-                            segment=line.id,
-                            zone=line.zone,
-                            addresses=(
-                                network(four, line.network4.prefixlen, 4),
-                                network(six, line.network6.prefixlen, 6),
-                            ),
-                            default_route=machine.default == WAN and line is lines[0],
-                        )
-                    )
+                    first = machine.default == WAN and line is lines[0]
+                    ends = networks(four, line.network4.prefixlen, six, line.network6.prefixlen)
+                    interfaces.append(new_interface(line.name, line.id, line.zone, ends, (), "static", first))
                 continue
             area = areas[plug.segment]
             at = ("unit", area[1])
@@ -248,25 +241,17 @@ class Units:
                 if area[1] == machine.primary:
                     places.names.append((f"{fqdn}.", four, six))
                 addresses = (
-                    network(four, 32 if plug.tunnel else prefix4, 4),
-                    network(six, 128 if plug.tunnel else prefix6, 6),
+                    networks(four, 32, six, 128) if plug.tunnel else networks(four, prefix4, six, prefix6)
                 )
                 if plug.pair:
                     four, six = first4 + plug.pair, first6 + plug.pair
                     places.pairs.setdefault(at, []).append((owner, machine.id, member, four, six))
-                    vips = (network(four, 32, 4), network(six, 128, 6))
+                    vips = networks(four, 32, six, 128)
             else:
                 places.leased.setdefault(at, []).append((machine.id, area))
+            segment = unit.segments[plug.segment].id
             interfaces.append(
-                Interface(
-                    name=plug.name,
-                    segment=unit.segments[plug.segment].id,
-                    zone=plug.zone,
-                    addresses=addresses,
-                    vips=vips,
-                    method=plug.method,
-                    default_route=plug.default_route,
-                )
+                new_interface(plug.name, segment, plug.zone, addresses, vips, plug.method, plug.default_route)
             )
         self.hosts.append(
             PlannedHost(

@@ -40,7 +40,7 @@ class Meter:
     """Measures the work of a side: all that runs inside `whole`, and named parts of it inside `part`."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds = self.cpu = 0.0
         self.parts: dict[str, float] = {}
         self.before_kib = self.peak_kib = 0
 
@@ -51,9 +51,9 @@ class Meter:
         with contextlib.suppress(OSError), Path("/proc/self/clear_refs").open("w") as file:
             file.write("5")  # sets the peak back to what is held now
         self.before_kib = _peak_kib()
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.process_time()
         yield
-        self.seconds = time.perf_counter() - start
+        self.seconds, self.cpu = time.perf_counter() - start, time.process_time() - worked
         self.peak_kib = _peak_kib()
 
     @contextlib.contextmanager
@@ -90,7 +90,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A median: of a side at a size. `of` is `seconds`, `mib` (peak) or the name of a part."""
+    """A median of a side at a size; `of` seconds, cpu (seconds), mib (peak) or a part by its name."""
 
     side: str
     size: int
@@ -154,7 +154,7 @@ def benchmarks(file: str = "bench_*") -> dict[str, Benchmark]:
 def median(runs: Iterable[Mapping[str, Any]], figure: Figure) -> float:
     """The median of a figure over rounds."""
     values: list[float] = [
-        run[figure.of] if figure.of in ("seconds", "mib") else run["parts"][figure.of]
+        run[figure.of] if figure.of in ("seconds", "cpu", "mib") else run["parts"][figure.of]
         for run in runs
         if run["side"] == figure.side and run["size"] == figure.size
     ]
@@ -172,6 +172,7 @@ def one_round(benchmark: Benchmark, side: Side, size: int, folder: Path) -> dict
         "side": side.name,
         "size": size,
         "seconds": round(meter.seconds, 6),
+        "cpu": round(meter.cpu, 6),
         "parts": {name: round(seconds, 6) for name, seconds in meter.parts.items()},
         "mib": round((meter.peak_kib - meter.before_kib) / 1024, 3),
         "before_mib": round(meter.before_kib / 1024, 3),
@@ -309,7 +310,8 @@ def page(runs: Iterable[Mapping[str, Any]]) -> str:
         "make is compared: a side that leaves work out fails. Time is that of the work, without the "
         "interpreter's start and without imports; memory is how far the peak of the resident set rises "
         "during the work. What is judged is the median of the rounds. A ratio says more than seconds, "
-        "which are those of the machine named; other work on the same machine makes rounds differ.",
+        "which are those of the machine named; other work on the same machine makes rounds differ, and the "
+        "seconds of the processor, beside them, less so.",
         "",
     ]
     for made in listed:
@@ -319,8 +321,8 @@ def page(runs: Iterable[Mapping[str, Any]]) -> str:
         lines += [f"- `{name}`: {words}" for name, words in made["sides"].items()]
         lines += [
             "",
-            "| size | side | rounds | seconds, median (least to most) | parts | MiB |",
-            "|---|---|---|---|---|---|",
+            "| size | side | rounds | seconds, median (least to most) | of the processor | parts | MiB |",
+            "|---|---|---|---|---|---|---|",
         ]
         for size, side in dict.fromkeys((made["size"], made["side"]) for made in made["rounds"]):
             own = [run for run in made["rounds"] if (run["size"], run["side"]) == (size, side)]
@@ -331,7 +333,8 @@ def page(runs: Iterable[Mapping[str, Any]]) -> str:
             )
             lines.append(
                 f"| {size:,} | {side} | {len(own)} | {statistics.median(seconds):.3f} "
-                f"({min(seconds):.3f} to {max(seconds):.3f}) | {parts} "
+                f"({min(seconds):.3f} to {max(seconds):.3f}) "
+                f"| {statistics.median(run['cpu'] for run in own):.3f} | {parts} "
                 f"| {statistics.median(run['mib'] for run in own):.1f} |"
             )
         lines.append("")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, fields, replace
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,15 @@ from netaddr import IPAddress, IPNetwork
 from province.plan import addressing
 from province.plan.addressing import alone, merged, number_of, text_of
 from province.plan.flows import ways
-from province.plan.model import Zone
+from province.plan.model import (
+    Interface,
+    Record,
+    Segment,
+    Zone,
+    new_interface,
+    new_record,
+    new_segment,
+)
 from province.register.catalogue import Catalogue, Flow, Side
 from province.sources import load_sources
 from tests.support.repository import ROOT
@@ -64,6 +73,21 @@ def test_what_is_made_from_numbers_is_what_netaddr_makes(version: Literal[4, 6],
     assert text_of(number, version) == str(other)
     assert number_of(made) == number_of(one) == number
     assert str(alone(one)) == str(alone(made)) == f"{other}/{width}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "make"), [(Segment, new_segment), (Interface, new_interface), (Record, new_record)]
+)
+def test_what_is_made_by_position_is_what_the_class_makes(kind: type[Any], make: Callable[..., Any]) -> None:
+    names = [field.name for field in fields(kind)]
+    made, wanted = make(*names), kind(**{name: name for name in names})
+    assert type(made) is kind
+    assert (made, hash(made), repr(made)) == (wanted, hash(wanted), repr(wanted))
+    assert replace(made, **{names[0]: "x"}) == replace(wanted, **{names[0]: "x"})
+    with pytest.raises(FrozenInstanceError):
+        setattr(made, names[0], "x")
+    with pytest.raises(TypeError):
+        make(*names[1:])
 
 
 def flow(machine: str) -> Flow:
