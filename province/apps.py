@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import jsonschema
 
 from province.plan.model import Port
 from province.problems import ProblemsFoundError
-from province.register.catalogue import Catalogue, Service
+from province.register.catalogue import NOWHERE, Catalogue, Origin, Service
 from province.register.document import Document, Path_, is_nfc, near, read_document, shown
 
 # What an application is asked at by people: the gateway of its host.
@@ -30,6 +30,7 @@ class App:
 
     id: str
     record: Mapping[str, Any]
+    origin: Origin = field(default=NOWHERE, compare=False, repr=False)
 
     @property
     def published(self) -> bool:
@@ -47,6 +48,7 @@ class App:
             names=tuple(entry["name"] for entry in self.record["publish"]) if self.published else (),
             base=False,
             care={key: self.record[key] for key in CARE},
+            origin=self.origin,
         )
 
     def taken_by(self, kinds: Mapping[str, Any]) -> frozenset[str]:
@@ -86,7 +88,10 @@ def check_apps(
     problems = tuple(problem for document in documents.values() for problem in document.problems)
     if problems:
         raise ProblemsFoundError(problems)
-    return tuple(App(id=name, record=record) for name, record in sorted(sound.items()))
+    return tuple(
+        App(id=name, record=record, origin=Origin(documents[name].file, documents[name].line(())))
+        for name, record in sorted(sound.items())
+    )
 
 
 def _note(document: Document, error: jsonschema.ValidationError) -> None:

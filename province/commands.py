@@ -12,7 +12,6 @@ import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -149,13 +148,7 @@ def _difference(reference: str, register: Path, sources: Sources, plan: Plan) ->
 
         past = load_sources(before, name, otherwise=sources)
         notes = (_OTHER_CATALOGUE.format(reference),) if past.catalogue is sources.catalogue else ()
-        try:
-            then = past.plan()
-        except ProblemsFoundError as error:
-            raise ProblemsFoundError(
-                tuple(replace(p, file=f"{reference}:{p.file}") for p in error.problems)
-            ) from None
-        return compare(_state(reference, past, then), now, notes=notes)
+        return compare(_state(reference, past, past.plan()), now, notes=notes)
 
 
 _OTHER_CATALOGUE = "the catalogue in {} is not written as today; today's is taken for both sides"

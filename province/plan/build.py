@@ -14,7 +14,7 @@ from province.plan.places import Places
 from province.plan.services import planned_services
 from province.plan.units import Units, hubs_of
 from province.problems import Problem, ProblemsFoundError
-from province.register.catalogue import Catalogue
+from province.register.catalogue import NOWHERE, Catalogue, Origin, Service
 from province.register.model import CENTRE, Register
 
 CLOSED = "closed"
@@ -85,50 +85,65 @@ def make_plan(
         dns_zones=planned_zones(register, places, serving, servers),
         control_points=register.control_points,
     )
-    problems = [*_flow_problems(plan, catalogue), *_service_problems(services, flows)]
+    problems = [*_flow_problems(plan, catalogue), *_service_problems(services, flows, offered)]
     if problems:
-        raise ProblemsFoundError(tuple(problems))
+        raise ProblemsFoundError(tuple(dict.fromkeys(problems)))  # one for all services of a flow
     return plan
 
 
-def _problem(code: str, path: str, found: str, wanted: str, remedy: str) -> Problem:
-    file = "inventories/catalogue/flows.yml"
+def _problem(code: str, origin: Origin, path: str, found: str, wanted: str, remedy: str) -> Problem:
     return Problem(
-        code=f"PLN-{code}", file=file, line=0, path=path, found=found, wanted=wanted, remedy=remedy
+        code=f"PLN-{code}",
+        file=origin.file or "inventories/catalogue/flows.yml",
+        line=origin.line,
+        path=path,
+        found=found,
+        wanted=wanted,
+        remedy=remedy,
     )
 
 
 def _flow_problems(plan: Plan, catalogue: Catalogue) -> Iterable[Problem]:
+    known = {service.id for service in catalogue.services}
+    services = {service.id: service.machine for service in plan.services}
+    # By the id of what follows from them; several may say the same.
+    declared: dict[str, list[Origin]] = {}
+    for flow in catalogue.flows:
+        for service in flow.services or [s for s in services if s not in known]:
+            declared.setdefault(f"{flow.id}-{service}", []).append(flow.origin)
+    open_units = any(unit.state != CLOSED for unit in plan.units)
     seen: set[str] = set()
-    for flow in plan.flows:
-        if flow.id in seen:
-            yield _problem("003", flow.id, "a flow's id twice", "each id once", "Rename one of the two.")
-        seen.add(flow.id)
+    for planned in plan.flows:
+        origins = declared.get(planned.id, [NOWHERE])
+        if planned.id in seen:
+            yield _problem(
+                "003", origins[-1], planned.id, "a flow's id twice", "each id once", "Rename one of the two."
+            )
+        seen.add(planned.id)
         # Flows of units have no end while no unit is open, and an application none while nobody takes it.
-        if not any(unit.state != CLOSED for unit in plan.units):
+        if not open_units:
             continue
-        anywhere = not flow.destination.segments
-        taken = flow.service in {service.id for service in catalogue.services}
-        for side, endpoint in (("source", flow.source), ("destination", flow.destination)):
+        anywhere = not planned.destination.segments
+        taken = planned.service in known
+        for side, endpoint in (("source", planned.source), ("destination", planned.destination)):
             if not (endpoint.networks4 and endpoint.networks6) and not (
                 anywhere if side == "destination" else not taken
             ):
                 yield _problem(
                     "001",
-                    flow.id,
+                    origins[0],
+                    planned.id,
                     f"no address for its {side}",
                     "at least one of each family",
                     "Correct zone, segments or machine of the flow.",
                 )
-    services = {service.id: service.machine for service in plan.services}
-    for number, declared in enumerate(catalogue.flows):
-        for service in declared.services or [
-            s for s in services if s not in {x.id for x in catalogue.services}
-        ]:
-            for (source, destination), hops in ways(catalogue, declared, services[service]).items():
+    for number, flow in enumerate(catalogue.flows):
+        for service in flow.services or [s for s in services if s not in known]:
+            for (source, destination), hops in ways(catalogue, flow, services[service]).items():
                 if hops is None:
                     yield _problem(
                         "002",
+                        flow.origin,
                         f"flows[{number}]",
                         f"no way from {'/'.join(source)} to {'/'.join(destination)}",
                         "segments that routers join",
@@ -136,12 +151,15 @@ def _flow_problems(plan: Plan, catalogue: Catalogue) -> Iterable[Problem]:
                     )
 
 
-def _service_problems(services: Iterable[PlannedService], flows: Iterable[PlannedFlow]) -> Iterable[Problem]:
+def _service_problems(
+    services: Iterable[PlannedService], flows: Iterable[PlannedFlow], offered: Mapping[str, Service]
+) -> Iterable[Problem]:
     reached = {flow.service for flow in flows}
     for service in services:
         if service.id not in reached:
             yield _problem(
                 "004",
+                offered[service.id].origin,
                 service.id,
                 f"no flow to the service '{service.id}'",
                 "at least one flow to every service",

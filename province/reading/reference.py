@@ -17,6 +17,7 @@ from province.reading.difference import State
 from province.reading.files import as_csv, as_xlsx
 from province.reading.pages import Site, index_page, table_pages
 from province.reading.tables import TABLES, Subject, Table
+from province.register.document import read_document
 from province.render.folder import owned
 from province.sources import Sources, called, load_sources
 
@@ -58,7 +59,7 @@ def _built(path: Path | None, sources: Sources) -> frozenset[str] | None:
             Problem(
                 code="PLN-020",
                 file=called(path),
-                line=0,
+                line=read_document(path, called(path), "ENV").line(("register",)),
                 path="register",
                 found=f"an environment of the register '{environment.register}'",
                 wanted=f"one of '{sources.register.id}'",

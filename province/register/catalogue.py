@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,17 @@ SIZES: Mapping[str, tuple[Integer, str]] = {
 # Machines that are not ours, in services and flows.
 OUTSIDE = "outside"
 ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where something was said: the file as messages call it, and the line; "" and 0 for nowhere."""
+
+    file: str = ""
+    line: int = 0
+
+
+NOWHERE = Origin()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +142,7 @@ class Service:
     names: tuple[str, ...]
     base: bool
     care: Mapping[str, Any]
+    origin: Origin = field(default=NOWHERE, compare=False, repr=False)
 
     @property
     def pending(self) -> tuple[tuple[str, str], ...]:
@@ -160,6 +172,7 @@ class Flow:
     same_segment: bool
     reason: str
     owner: str
+    origin: Origin = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -443,7 +456,7 @@ def load_catalogue(directory: Path, called: Callable[[Path], str], roles: frozen
             shape.check(document, (), document.data)
         documents[name] = document
     _stop_on(documents)
-    catalogue = _build({name: document.data for name, document in documents.items()})
+    catalogue = _build(documents)
     _cross_check(catalogue, documents)
     _check_roles(catalogue, documents["machines.yml"], roles)
     _stop_on(documents)
@@ -456,7 +469,12 @@ def _stop_on(documents: Mapping[str, Document]) -> None:
         raise ProblemsFoundError(problems)
 
 
-def _build(data: Mapping[str, Any]) -> Catalogue:
+def _build(documents: Mapping[str, Document]) -> Catalogue:
+    data = {name: document.data for name, document in documents.items()}
+
+    def origin(name: str, *path: str | int) -> Origin:
+        return Origin(documents[name].file, documents[name].line(path))
+
     def segment(kind: Any, record: dict[str, Any]) -> Any:
         fields = {key: value for key, value in record.items() if key != "purpose"}
         return kind(**{**fields, "zone": Zone(record["zone"])})
@@ -506,8 +524,9 @@ def _build(data: Mapping[str, Any]) -> Catalogue:
                 names=tuple(record["names"]),
                 base=record.get("base", False),
                 care={key: record[key] for key in (*CARE, "runbook")},
+                origin=origin("services.yml", "services", number),
             )
-            for record in data["services.yml"]["services"]
+            for number, record in enumerate(data["services.yml"]["services"])
         ),
         flows=tuple(
             Flow(
@@ -519,8 +538,9 @@ def _build(data: Mapping[str, Any]) -> Catalogue:
                 same_segment=record.get("same_segment", False),
                 reason=record["reason"],
                 owner=record["owner"],
+                origin=origin("flows.yml", "flows", number),
             )
-            for record in data["flows.yml"]["flows"]
+            for number, record in enumerate(data["flows.yml"]["flows"])
         ),
         kinds={
             name: Kind(id=name, title=record["title"], pool=record["pool"], parents=tuple(record["parents"]))
@@ -652,10 +672,10 @@ def _unique(document: Document, where: str, values: list[str]) -> None:
 def _check_segments(catalogue: Catalogue, document: Document) -> None:
     for where, segments in (("centre", catalogue.centre), ("unit", catalogue.unit)):
         _unique(document, where, [segment.name for segment in segments])
-        for field in ("code", "vlan", "letter", "place6"):
+        for key in ("code", "vlan", "letter", "place6"):
             # Names of interfaces, tags on a cable, names of bridges, IPv6 networks. 0 is no VLAN.
-            values = [(n, getattr(segment, field, None)) for n, segment in enumerate(segments)]
-            _once(document, [((where, n, field), v) for n, v in values if v not in (None, 0, "")], field)
+            values = [(n, getattr(segment, key, None)) for n, segment in enumerate(segments)]
+            _once(document, [((where, n, key), v) for n, v in values if v not in (None, 0, "")], key)
     places: dict[int, str] = {}
     for number, segment in enumerate(catalogue.centre):
         if segment.gateway not in ("", OUTSIDE):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from province.cli import main
-from tests.unit.broken.golden import pinned
+from tests.support.broken.golden import pinned
 from tests.unit.register.test_problems import APP, CATALOGUE, LAB, REGISTER, sound_tree, text
 
 KINDS = f"{CATALOGUE}/kinds.yml"

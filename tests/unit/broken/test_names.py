@@ -9,7 +9,7 @@ import pytest
 from vietnam_provinces import Ward
 
 from province.register.names import indistinct
-from tests.unit.broken import oracle
+from tests.support.broken import oracle
 
 ALIKE = [
     ("Xã Hai", "XÃ HAI"),

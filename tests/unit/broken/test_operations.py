@@ -23,8 +23,8 @@ from province.lab import converge
 from province.ledger import Kind, Ledger, state_dir
 from province.problems import ProblemsFoundError
 from province_stack import runner
+from tests.support.broken.golden import compare, problems_as_said
 from tests.support.repository import ROOT
-from tests.unit.broken.golden import compare, problems_as_said
 from tests.unit.contact.test_contact import Machines, target
 
 LAB = ROOT / "inventories/lab/environment.yml"

@@ -1,7 +1,7 @@
 """Ten thousand broken registers: none that breaks a rule is accepted, each is refused in words that help.
 
 The registers are the real ones. Whether a mutant breaks a rule, which and where, says an oracle that knows
-nothing of the checks (tests/unit/broken/oracle.py); both must agree, in both directions. The same seed gives
+nothing of the checks (tests/support/broken); both must agree, in both directions. The same seed gives
 the same mutants: PROVINCE_MUTATIONS_SEED draws others, PROVINCE_MUTATIONS multiplies their number.
 """
 
@@ -21,11 +21,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from province.sources import Sources, load_sources
-from tests.support.repository import ROOT
-from tests.unit.broken import mutants, texts
-from tests.unit.broken.oracle import Facts, facts, faults
-from tests.unit.broken.registers import REAL, SLICES, lay, slice_of, slice_text, whole, written
-from tests.unit.broken.verdicts import (
+from tests.support.broken import mutants, texts
+from tests.support.broken.oracle import Facts, facts, faults
+from tests.support.broken.registers import REAL, SLICES, lay, slice_of, slice_text, whole, written
+from tests.support.broken.verdicts import (
     OF_THE_FILE,
     ask,
     matched,
@@ -33,9 +32,10 @@ from tests.unit.broken.verdicts import (
     same_as_read,
     well_said,
 )
-from tests.unit.broken.verdicts import (
+from tests.support.broken.verdicts import (
     place as place_of,
 )
+from tests.support.repository import ROOT
 
 SEED = int(os.environ.get("PROVINCE_MUTATIONS_SEED", "20250701"))
 TIMES = int(os.environ.get("PROVINCE_MUTATIONS", "1"))

@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import ScalarNode
 
-from tests.unit.broken.mutants import pick
-from tests.unit.broken.oracle import INVISIBLE
+from tests.support.broken.mutants import pick
+from tests.support.broken.oracle import INVISIBLE
 
 Text = str | bytes
 TextChange = Callable[[str, int, int], Text]

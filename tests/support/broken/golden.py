@@ -10,8 +10,9 @@ import pytest
 
 from province.cli import main
 from province.problems import Problem
+from tests.support.repository import ROOT
 
-PROBLEMS = Path(__file__).parent / "problems"
+PROBLEMS = ROOT / "tests/unit/broken/problems"
 UPDATE = "PROVINCE_UPDATE_GOLDEN"
 LINE = re.compile(r"[A-Z]{3}-\d{3} \S.*?: found .+; wanted .+\. .+\.")
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any, TypeVar
 
-from tests.unit.broken.oracle import PROVINCE, UNIT
-from tests.unit.broken.registers import Files
+from tests.support.broken.oracle import PROVINCE, UNIT
+from tests.support.broken.registers import Files
 
 T = TypeVar("T")
 DataChange = Callable[[Files, int, int, Any], None]

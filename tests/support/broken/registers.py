@@ -13,8 +13,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from tests.support.broken.oracle import PROVINCE
 from tests.support.repository import ROOT
-from tests.unit.broken.oracle import PROVINCE
 
 REAL = ("dien-bien", "hai-phong", "ba-ria-vung-tau-2012")
 REGISTERS = ROOT / "inventories/registers"

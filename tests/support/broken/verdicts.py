@@ -12,8 +12,8 @@ from province.plan.model import Plan
 from province.problems import Problem, ProblemsFoundError
 from province.register.model import Register
 from province.sources import Sources, load_sources
-from tests.unit.broken.oracle import PROVINCE, Fault
-from tests.unit.broken.registers import Written
+from tests.support.broken.oracle import PROVINCE, Fault
+from tests.support.broken.registers import Written
 
 # Of a file that is not there, is too large or holds nothing there is no line to name.
 WITHOUT_LINE = frozenset({"REG-001", "REG-006"})
