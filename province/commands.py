@@ -22,7 +22,7 @@ from province.problems import Problem, ProblemsFoundError
 from province.reading.difference import Difference, State, compare
 from province.reading.difference import as_json as difference_json
 from province.reading.screen import lines_of
-from province.sources import Sources, called, load_sources, tree_of
+from province.sources import Sources, called, load_sources, tree_of, uncollected
 
 # What `province reference` makes; the tables are province.reading.tables.TABLES.
 TABLES = (
@@ -95,6 +95,7 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0
 
 
+@uncollected()
 def _plan(arguments: argparse.Namespace) -> int:
     sources = load_sources(arguments.register)
     plan = sources.plan()
