@@ -379,6 +379,10 @@ class _Touched:
         for host in after.plan.hosts:
             if host.name in self.reasons:
                 self.by_machine.setdefault(host.machine, []).append(host)
+        self.stands_in: dict[str, list[str]] = {}  # hosts by the segments of their interfaces
+        for host in after.plan.hosts:
+            for segment in dict.fromkeys(interface.segment for interface in host.interfaces):
+                self.stands_in.setdefault(segment, []).append(host.name)
 
     def found(self) -> Mapping[str, tuple[str, ...]]:
         for part in ("hosts", "segments"):
@@ -406,9 +410,8 @@ class _Touched:
         if part == "hosts":
             self._say(change.id, "roles" if set(change.fields) == {"roles"} else "interfaces")
             return
-        for host in self.after.plan.hosts:
-            if change.id in {interface.segment for interface in host.interfaces}:
-                self._say(host.name, "interfaces")
+        for name in self.stands_in.get(change.id, ()):
+            self._say(name, "interfaces")
 
     def _routes(self) -> None:
         """Border routers and hubs hear of every open unit, gateways of what the centre announces."""
@@ -419,11 +422,11 @@ class _Touched:
         def centre(state: State) -> list[Segment]:
             return [s for s in state.plan.segments if s.owner == CENTRE]
 
+        units_changed = blocks(self.before) != blocks(self.after)
+        centre_changed = centre(self.before) != centre(self.after)
         routers = [host for hosts in self.by_machine.values() for host in hosts if "routing" in host.roles]
         for host in routers:
-            if host.owner == CENTRE and blocks(self.before) != blocks(self.after):
-                self._say(host.name, "routes")
-            if centre(self.before) != centre(self.after):
+            if centre_changed or (units_changed and host.owner == CENTRE):
                 self._say(host.name, "routes")
         if self.before.register.pools != self.after.register.pools:
             for host in self.after.plan.hosts:
