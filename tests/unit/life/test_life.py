@@ -150,7 +150,10 @@ def test_of_a_split_unit_the_heir_has_the_name_and_the_children(small: Path, uni
     assert unit("split", "huyen-dong", *given)[0] == 0
     made = {u.id: u for u in load_sources(small / REGISTER).register.units}
     assert made["huyen-dong"].successors == ("huyen-nam", "huyen-bac")
-    assert [a.name for a in made["huyen-nam"].aliases] == ["Huyện Đông"]
+    assert [(a.name, a.until, a.by, a.unit) for a in made["huyen-nam"].aliases] == [
+        ("Huyện Đông", "2026-07-01", "split", "huyen-dong"),
+    ]
+    assert made["huyen-bac"].aliases == ()
     assert made["phuong-mot"].parent == "huyen-nam"
     assert (made["huyen-bac"].index, made["huyen-nam"].index) == (2, 3)
 
@@ -159,6 +162,28 @@ def test_a_unit_that_is_kept_stays_as_it_is(unit: Run, units: Text) -> None:
     before = units()
     assert unit("split", "huyen-dong", "--into", "Huyện Bắc=991", "--keep")[0] == 0
     assert units().startswith(before)
+
+
+def test_what_is_closed_keeps_its_place_and_does_not_keep_open_what_is_above_it(
+    small: Path, unit: Run, units: Text
+) -> None:
+    school = ("add", "--kind", "school", "--name", "Trường Hai", "--parent", "xa-hai")
+    assert unit(*school)[0] == 0
+    assert unit("close", "truong-hai", "--date", "2026-06-01")[0] == 0
+    before = units()
+    assert unit("merge", "xa-hai", "--into", "phuong-mot", "--date", "2026-07-01")[0] == 0
+    assert "    parent: xa-hai\n" in units()
+    assert unit("close", "phuong-mot", "--date", "2026-08-01")[0] == 0
+    assert [line for line in changed(before, units()) if "parent" in line] == []
+    load_sources(small / REGISTER)
+
+
+def test_nothing_is_given_back_before_its_unit_is_closed(unit: Run, units: Text) -> None:
+    before = units()
+    status, _, err = unit("returned", "truong-cu", "--date", "2025-06-29")
+    assert (status, [line.split()[0] for line in err.splitlines()]) == (1, ["UNT-024"])
+    assert units() == before
+    assert unit("returned", "truong-cu", "--date", "2025-06-30")[0] == 0
 
 
 TWICE = {

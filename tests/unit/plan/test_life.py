@@ -12,7 +12,7 @@ from netaddr import IPNetwork
 from province.plan.as_json import as_json
 from province.plan.build import make_plan
 from province.plan.model import Plan, PlannedUnit
-from province.register.model import Alias, Register
+from province.register.model import Alias, Link, Register
 from province.sources import Sources, load_sources
 from tests.support.repository import ROOT
 
@@ -119,8 +119,23 @@ def test_a_closed_unit_lives_on_under_the_names_of_its_only_heir() -> None:
 
 def test_the_plan_says_of_a_unit_what_the_register_says() -> None:
     alias = Alias(name="Xã Cũ", until="2026-07-01", by="merge", code="01234", unit=TWO)
+    lines = (
+        Link(
+            access="satellite",
+            bandwidth_mbps=20,
+            assigned4=IPNetwork("198.51.100.4/30"),
+            assigned6=IPNetwork("2001:db8:ffff:1::/64"),
+        ),
+        Link(access="fibre", bandwidth_mbps=100, assigned4=None, assigned6=None),
+    )
     given = register(
-        phuong_dien_bien_phu={"aliases": (alias,), "wave": 3, "level": 4, "services": ("dns",)},
+        phuong_dien_bien_phu={
+            "aliases": (alias,),
+            "wave": 3,
+            "level": 4,
+            "services": ("dns",),
+            "links": lines,
+        },
         phuong_muong_lay={**CLOSED, "successors": (ONE,)},
     )
     made = plan(replace(given, control_points=(ONE,)))
@@ -130,7 +145,15 @@ def test_the_plan_says_of_a_unit_what_the_register_says() -> None:
         {"name": "Xã Cũ", "until": "2026-07-01", "by": "merge", "code": "01234", "unit": TWO}
     ]
     assert (told["wave"], told["level"], told["services"], told["closed"]) == (3, 4, ["dns"], None)
-    assert told["links"] == [{"access": "fibre", "bandwidth_mbps": 100, "assigned4": None, "assigned6": None}]
+    assert told["links"] == [
+        {
+            "access": "satellite",
+            "bandwidth_mbps": 20,
+            "assigned4": "198.51.100.4/30",
+            "assigned6": "2001:db8:ffff:1::/64",
+        },
+        {"access": "fibre", "bandwidth_mbps": 100, "assigned4": None, "assigned6": None},
+    ]
     assert told["contacts"] == [{"role": "network_administrator", "mailbox": f"qtm.{ONE}"}]
     assert (records[TWO]["closed"], records[TWO]["successors"]) == ("2026-07-01", [ONE])
     assert as_json(made)["control_points"] == [ONE]
