@@ -21,7 +21,6 @@ from province.facts import CONTROLLER, Built
 from province.plan.hosts import CARRIER
 from province.plan.model import Plan, PlannedHost, Segment, Zone
 from province.problems import ProblemsFoundError
-from province.register.catalogue import FIRST_LEASE as FIRST_LEASE
 from province.register.catalogue import NAME, OUTSIDE, WORD
 from province.register.document import Document, near, read_document, shown
 from province.register.model import CENTRE, UNIT_ID
