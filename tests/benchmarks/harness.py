@@ -327,6 +327,8 @@ def page(runs: Iterable[Mapping[str, Any]]) -> str:
         for size, side in dict.fromkeys((made["size"], made["side"]) for made in made["rounds"]):
             own = [run for run in made["rounds"] if (run["size"], run["side"]) == (size, side)]
             seconds = [run["seconds"] for run in own]
+            cpu = [run["cpu"] for run in own if "cpu" in run]
+            worked = f"{statistics.median(cpu):.3f}" if cpu else ""
             parts = ", ".join(
                 f"{name} {statistics.median(run['parts'][name] for run in own):.3f}"
                 for name in own[0]["parts"]
@@ -334,7 +336,7 @@ def page(runs: Iterable[Mapping[str, Any]]) -> str:
             lines.append(
                 f"| {size:,} | {side} | {len(own)} | {statistics.median(seconds):.3f} "
                 f"({min(seconds):.3f} to {max(seconds):.3f}) "
-                f"| {statistics.median(run['cpu'] for run in own):.3f} | {parts} "
+                f"| {worked} | {parts} "
                 f"| {statistics.median(run['mib'] for run in own):.1f} |"
             )
         lines.append("")
