@@ -185,7 +185,7 @@ BENCHMARKS = (
                 content=content,
             ),
         ),
-        sizes=(COMMUNES,),
+        sizes=(COMMUNES // 10, COMMUNES),
         tiny=60,
         make=write_country,
         bounds=(
@@ -193,6 +193,12 @@ BENCHMARKS = (
                 claim=f"A register of {COMMUNES:,} units is read, checked and planned",
                 figure=Figure(side="ours", size=COMMUNES),
                 most=1,
+            ),
+            Bound(
+                claim=f"Time for a unit, {COMMUNES:,} units to {COMMUNES // 10}",
+                figure=Figure(side="ours", size=COMMUNES, each=True),
+                over=Figure(side="ours", size=COMMUNES // 10, each=True),
+                most=1.5,
             ),
             Bound(
                 claim="All checks and the plan with types, against plain integers without a check",
