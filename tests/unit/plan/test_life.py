@@ -90,6 +90,21 @@ def test_addresses_outside_the_pools_have_reverse_zones_of_their_own() -> None:
     assert ("1.240.15.10.in-addr.arpa.", "PTR", name) in zone(inside, "15.10.in-addr.arpa")
 
 
+def test_a_pool_that_goes_on_elsewhere_has_its_reverse_zone_there() -> None:
+    given = register()
+    pools = {
+        name: replace(pool, more4=(IPNetwork("172.16.8.0/22"),)) if name == "commune" else pool
+        for name, pool in given.pools.items()
+    }
+    made = plan(replace(given, pools=pools, units=(replace(given.units[0], kind="commune", index=256),)))
+    block = made.units[0].prefix4
+    assert str(block) == "172.16.8.0/24"
+    assert zone(made, "8.16.172.in-addr.arpa")[0][::2] == (
+        "1.8.16.172.in-addr.arpa.",
+        f"cpe-1.{made.units[0].id}.dienbien.gov.vn.",
+    )
+
+
 def test_a_province_answers_for_its_own_slot_and_for_no_more_of_10() -> None:
     names = [z.name for z in plan(register()).dns_zones if z.name.endswith("in-addr.arpa")]
     assert names == [f"{number}.10.in-addr.arpa" for number in range(12, 16)]

@@ -159,10 +159,45 @@ def test_a_closed_unit_costs_nothing(tmp_path: Path) -> None:
         ("100.64.0.0/30", 0),
         ("198.51.100.0/24", 0),
         ("2001:db8::/56", 0),
+        ("2620:4f:8000::/48", 0),  # everybody's (RFC 7534), and not scarce
     ],
 )
 def test_public_addresses_are_those_of_the_internet_alone(network: str, number: int) -> None:
     assert public_addresses([IPNetwork(network)]) == number
+
+
+def test_public_addresses_of_a_unit_and_of_its_lines_are_counted_while_it_is_open(tmp_path: Path) -> None:
+    file = tree(tmp_path) / UNITS
+    services = "    services: [dns, ntp, packages]\n"
+    lines = "    links: [{access: fibre, bandwidth_mbps: 100}]\n"
+    given = text(
+        (
+            lines + services,
+            lines.replace("100}", "100, assigned4: 203.0.111.64/30, assigned6: '2620:4f:8000::/64'}")
+            + services
+            + "    assigned4: 203.0.112.0/24\n    assigned6: '2620:4f:8000:100::/56'\n",
+        )
+    )
+    file.write_text(given(file.read_text(encoding="utf-8")), encoding="utf-8")
+    assert cost(tmp_path).totals["public_addresses"] == 256 + 4
+    closed = text(
+        (
+            "    wave: 2\n    state: planned\n    level: 2\n    level_basis: Infrastructure of one body\n\n"
+            "  - id: truong-cu",
+            "    wave: 2\n    state: closed\n    closed: 2026-07-01\n    level: 2\n"
+            "    level_basis: Infrastructure of one body\n\n  - id: truong-cu",
+        ),
+    )
+    file.write_text(closed(file.read_text(encoding="utf-8")), encoding="utf-8")
+    assert cost(tmp_path).totals["public_addresses"] == 0
+
+
+def test_lines_are_listed_by_kind_whichever_a_register_names_first(tmp_path: Path) -> None:
+    file = tree(tmp_path) / UNITS
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("access: fibre", "access: satellite", 1), encoding="utf-8"
+    )
+    assert [(line.access, line.count) for line in cost(tmp_path).lines] == [("fibre", 4), ("satellite", 1)]
 
 
 def test_production_gives_machines_what_the_catalogue_says_they_need() -> None:
