@@ -177,12 +177,11 @@ class Rulebook:
         return {segment.id: segment for segment in self._plan.segments}
 
     @cached_property
-    def _here(self) -> Mapping[str, list[tuple[str, Interface]]]:
-        """Machines of each segment, with their interfaces there."""
-        found: dict[str, list[tuple[str, Interface]]] = {}
+    def _hosts(self) -> Mapping[str, list[PlannedHost]]:
+        """Hosts by owner: who else stands in a host's own segments."""
+        found: dict[str, list[PlannedHost]] = {}
         for host in self._plan.hosts:
-            for interface in host.interfaces:
-                found.setdefault(interface.segment, []).append((host.machine, interface))
+            found.setdefault(host.owner, []).append(host)
         return found
 
     def rules(self, host: PlannedHost, interfaces: Iterable[Interface]) -> Rules:
@@ -201,7 +200,7 @@ class Rulebook:
                 for interface in by_class[at]:
                     key = (name, "", interface.name)
                     if key not in made["output"]:
-                        made["output"][key] = self._out(traffic, interface, own[interface.name], told)
+                        made["output"][key] = self._out(traffic, host, interface, own[interface.name], told)
             for at in takes:
                 for interface in by_class[at]:
                     key = (name, interface.name, "")
@@ -234,7 +233,12 @@ class Rulebook:
         return sorted(own.union(map(_of, interface.vips)))
 
     def _out(
-        self, traffic: _Traffic, interface: Interface, own: Sequence[_Network], told: _Told
+        self,
+        traffic: _Traffic,
+        host: PlannedHost,
+        interface: Interface,
+        own: Sequence[_Network],
+        told: _Told,
     ) -> list[Rule]:
         if not traffic.flow.source.machine:
             # The flow is the whole segment's, and so this host's as well.
@@ -248,9 +252,11 @@ class Rulebook:
         if traffic.flow.same_segment:
             there = {
                 address
-                for machine, other in self._here[interface.segment]
-                if machine == traffic.target.machine
-                for address in self._own(other)
+                for other in self._hosts[host.owner]
+                if other.machine == traffic.target.machine
+                for place in other.interfaces
+                if place.segment == interface.segment
+                for address in self._own(place)
             }
             if there <= set(own) and there:
                 return []  # to itself, by the loopback interface
@@ -267,17 +273,19 @@ class Rulebook:
         own = [address for address in own if address in traffic.destination]
         if not own:
             return []
-        sources = traffic.source.texts
         if traffic.flow.same_segment:
             segment = self._segments[interface.segment]
             sources = told[_of(segment.network4), _of(segment.network6)]
+        else:
+            sources = traffic.source.texts
         return _rules(traffic, sources, told[tuple(own)], into=interface.name)
 
     def _through(
         self, traffic: _Traffic, host: PlannedHost, came: Interface, goes: Interface, told: _Told
     ) -> list[Rule]:
-        sources = traffic.source.texts
-        if host.owner != CENTRE:
+        if host.owner == CENTRE:
+            sources = traffic.source.texts
+        else:
             # A unit's gateway lets its own networks through, each from its own side.
             inside = self._segments[came.segment]
             sources = told[tuple(traffic.source.inside(inside.network4, inside.network6))]
