@@ -186,6 +186,20 @@ def test_the_first_unit_of_an_empty_file_is_written_plainly(before: str, after: 
     assert edited(before, {"units": []}, {"units": [{"id": "a", "index": 1}]}, ORDER) == after
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["no", "Yes", "on", "OFF", "null", "True", "false", "y", "N", "~", "1", "1e3", "2026-07-01", "a: b"],
+)
+def test_text_that_a_reader_of_yaml_might_take_for_something_else_is_quoted(
+    tmp_path: Path, words: str
+) -> None:
+    before: dict[str, Any] = {"units": [{"id": "a", "name": "x"}]}
+    after: dict[str, Any] = {"units": [{"id": "a", "name": words}]}
+    made = edited("units:\n  - id: a\n    name: x\n", before, after, ORDER)
+    assert made == f'units:\n  - id: a\n    name: "{words}"\n'
+    assert said(made, tmp_path) == after
+
+
 def test_a_field_that_goes_leaves_its_remarks() -> None:
     text = (
         "units:\n  - id: a\n    parent:  # told by letter 12\n      b  # until May\n"

@@ -25,10 +25,10 @@ from province.reading.difference import State
 from province.reading.files import FORMULA, as_csv, as_xlsx, guarded, heading
 from province.reading.pages import CELLS, Site, index_page, table_pages
 from province.reading.reference import DRAWINGS, reference
-from province.reading.tables import TABLES, Column, Subject, Table
+from province.reading.tables import FEW_NETWORKS, TABLES, Column, Subject, Table
 from province.render.configurations import as_if_built
 from province.sources import load_sources
-from tests.support.changes import REGISTER, UNITS, tree, unit
+from tests.support.changes import REGISTER, UNITS, change, text, tree, unit
 from tests.support.repository import ROOT
 
 DIEN_BIEN = ROOT / "inventories/registers/dien-bien"
@@ -203,6 +203,77 @@ def test_a_flow_says_who_may_speak_to_whom_in_a_cell_that_can_be_read(subject: S
     assert all(row["reason"] for row in rows.values())
     assert all(row["owner"] for row in rows.values())
     assert max(len(str(cell)) for row in table.rows for cell in row) < 400
+
+
+def lines_of(table: Table) -> list[dict[str, Any]]:
+    """Rows by the keys of their columns."""
+    return [dict(zip((c.key for c in table.columns), row, strict=True)) for row in table.rows]
+
+
+def test_a_flow_row_says_what_the_plan_says(subject: Subject, plan: Any) -> None:
+    rows = {row["id"]: row for row in lines_of(TABLES["flow-list"](subject))}
+    exact = 0
+    for flow in plan["flows"]:
+        row = rows[flow["id"]]
+        assert (row["service"], row["owner"]) == (flow["service"], flow["owner"])
+        assert row["reason"].startswith(flow["reason"])
+        assert row["ports"] == " ".join(f"{p['protocol']}/{p['number']}" for p in flow["ports"])
+        for side, end in (("from", flow["source"]), ("to", flow["destination"])):
+            for family, width in ((4, "/32"), (6, "/128")):
+                given = [network.removesuffix(width) for network in end[f"networks{family}"]]
+                if len(given) <= FEW_NETWORKS:
+                    assert row[f"{side}{family}"].split() == given, flow["id"]
+                    exact += bool(given)
+                else:
+                    assert row[f"{side}{family}"].startswith(f"{len(given)} mạng trong · ")
+    assert exact > len(plan["flows"])
+
+
+def test_an_interface_row_says_what_the_plan_says(subject: Subject, plan: Any) -> None:
+    rows = {(row["host"], row["interface"]): row for row in lines_of(TABLES["host-addresses"](subject))}
+    vips = 0
+    for host in plan["hosts"]:
+        for interface in host["interfaces"] if host["owner"] != "carrier" else ():
+            row = rows[host["name"], interface["name"]]
+            assert (row["owner"], row["segment"]) == (host["owner"], interface["segment"])
+            assert f"{row['ipv4']} {row['ipv6']}".split() == interface["addresses"]
+            assert row["vip"].split() == [vip.partition("/")[0] for vip in interface["vips"]]
+            assert bool(row["default_route"]) == interface["default_route"]
+            vips += len(interface["vips"])
+    assert vips
+
+
+def test_what_happened_to_units_and_what_a_province_gives_itself_is_in_the_tables(tmp_path: Path) -> None:
+    folder = tree(tmp_path)
+    for name in ("merge", "own-sizes"):
+        change(folder, name)
+    file = folder / UNITS
+    file.write_text(
+        text(
+            ("bandwidth_mbps: 100}]", "bandwidth_mbps: 100}, {access: mobile, bandwidth_mbps: 20}]"),
+        )(file.read_text(encoding="utf-8")),
+        encoding="utf-8",
+    )
+    subject = Subject(state=state_of(folder / REGISTER))
+    rows = {row["id"]: row for row in lines_of(TABLES["unit-list"](subject))}
+    heir, closed = rows["phuong-mot"], rows["xa-hai"]
+    assert closed["closed"] == "2026-07-01 → phuong-mot"
+    assert (closed["state"], heir["closed"]) == ("đã đóng · closed", "")
+    assert heir["former"] == "Xã Hai (đến · until 2026-07-01)"
+    assert heir["lines"] == "Cáp quang · fibre 100 Mbit/s; Di động · mobile 20 Mbit/s"
+    assert heir["contacts"] == "qtm.phuong-mot@mau.gov.vn"
+    assert (heir["parent"], closed["parent"]) == ("Huyện Đông", "Tỉnh Mẫu")
+    assert (heir["ipv4"], heir["ipv6"]) == ("10.64.1.0/24", "fd00:99:40:100::/56")
+    devices = {row["host"]: row for row in lines_of(TABLES["device-list"](subject))}
+    assert (devices["hub-2"]["cores"], devices["hub-2"]["memory_mib"]) == (8, 4096)
+    assert "xa-hai-cpe-1" not in devices
+    # Four gateways and PCs are left; what the rows say adds up to the last one.
+    *parts, total = lines_of(TABLES["cost"](subject))
+    for key in ("cores", "memory_mib", "disk_gib", "mbps"):
+        assert total[key] == sum(row[key] for row in parts if row[key] != "") > 0, key
+    assert total["count"] == len(devices)
+    assert total["vnd_year"] == total["cores"] * 1_000_000
+    assert [row["vnd_year"] for row in parts if row["vnd_year"] != ""] == [total["vnd_year"]]
 
 
 def test_devices_that_an_environment_builds_are_told_from_those_reserved(tmp_path: Path) -> None:
