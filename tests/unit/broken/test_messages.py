@@ -9,10 +9,10 @@ import os
 import re
 
 import pytest
-from tests.support.broken.meanings import MEANINGS
 
 from tests.support.broken import codes
 from tests.support.broken.golden import PROBLEMS, UPDATE
+from tests.support.broken.meanings import MEANINGS
 from tests.support.repository import ROOT
 from tests.unit.broken.test_every_file import CASES
 
