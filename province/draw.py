@@ -19,7 +19,9 @@ from province.sources import called, load_sources
 def add_commands(subparsers: Any) -> None:
     """Add `province drawing`."""
     parser = subparsers.add_parser(
-        "drawing", help="draw a province, its centre or a unit as SVG", description=__doc__
+        "drawing",
+        help="draw a province, its centre or a unit as SVG",
+        description="Draws what is planned as SVG: `--of unit --unit ID`, `--of centre`, `--of province`.",
     )
     parser.add_argument("register", type=Path, help="folder of a register")
     parser.add_argument("--of", choices=tuple(SUBJECTS), required=True, help="what is drawn")
