@@ -151,7 +151,7 @@ def test_a_change_of_everything_is_still_one_screen(
     assert "more" not in every[-1]
 
 
-@pytest.mark.parametrize("reference", ["no-such-branch", "--output=/tmp/x", f"HEAD:{UNITS}", ""])
+@pytest.mark.parametrize("reference", ["no-such-branch", "--output=/tmp/x", "--list", f"HEAD:{UNITS}", ""])
 def test_a_reference_that_is_none_is_said_so(
     reference: str, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

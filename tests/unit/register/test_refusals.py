@@ -1,4 +1,4 @@
-"""What a reviewer tried on a register and a catalogue: each is refused in a sentence, none is half-taken."""
+"""What may be wrong in a register and a catalogue: each is refused in a sentence, none is half-taken."""
 
 from __future__ import annotations
 
@@ -225,3 +225,20 @@ def test_a_line_inside_a_larger_one_is_found_behind_a_smaller(
     told = refused(tree, capsys)
     assert [line for line in told.splitlines() if "198.51.100.4/30" in line]
     assert [line for line in told.splitlines() if "198.51.100.128/30" in line]
+
+
+def test_of_a_way_into_a_loop_the_loop_alone_is_told(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who follows into it has nothing to correct."""
+    text = (tree / UNITS).read_text(encoding="utf-8")
+    record = text[text.index("  - id: xa-hai\n") : text.index("  - id: truong-cu\n")].rstrip("\n")
+    closed = record.replace("state: planned", "state: closed\n    closed: 2025-06-30\n    successors: [HEIR]")
+    first = text.index("  - id: so-noi-vu\n")
+    made = ""
+    for number, (ident, heir) in enumerate((("xa-a", "xa-b"), ("xa-b", "xa-c"), ("xa-c", "xa-b")), start=3):
+        words = closed.replace("xa-hai", ident).replace("index: 2", f"index: {number}").replace("HEIR", heir)
+        made += words.replace('"99002"', f'"9900{number}"').replace("Xã Hai", f"Xã Số {number}") + "\n\n"
+    (tree / UNITS).write_text(text[:first] + made + text[first:], encoding="utf-8")
+    told = refused(tree, capsys).splitlines()
+    assert [line.partition(": found ")[2].partition(";")[0] for line in told] == [
+        "a loop of successors: xa-b -> xa-c -> xa-b"
+    ]
