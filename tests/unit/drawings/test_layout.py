@@ -235,6 +235,17 @@ def test_every_letter_of_a_name_has_a_measured_width() -> None:
     assert len(set(known)) == len(known) > 240
 
 
+def test_a_width_is_never_below_what_was_measured() -> None:
+    """The sum of the letters, in the face that is drawn, with what small letters grow by on a screen."""
+    for bold, table in ((False, REGULAR), (True, BOLD)):
+        for wide, letters in table.items():
+            for letter in letters:
+                assert width(letter * 3, 10, bold) >= 3 * wide * 10 / 1000 * 1.06
+    assert width("Ủy ban", 10, bold=True) > width("Ủy ban", 10)
+    # What no table has may come from any font: no known letter is wider.
+    assert width("\u4e00", 10) >= max(*REGULAR, *BOLD) * 10 / 1000 * 1.06
+
+
 def test_paper_is_of_the_standard_and_landscape() -> None:
     """ISO 216: each size is half of the next, down to the millimetre."""
     sizes = list(SIZES.values())

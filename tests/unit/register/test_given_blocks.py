@@ -92,6 +92,20 @@ def test_a_full_pool_goes_on_in_further_networks_and_nobody_moves(folder: Path) 
         change(folder, UNITS, ("    index: 2\n", "    index: 7\n"))
 
 
+def test_the_name_of_a_closed_unit_is_free_for_another(folder: Path) -> None:
+    """A merger or a split often keeps the name of one of those that it ends."""
+    named = to("xa-hai", "parent: huyen-dong"), ("name: Xã Hai", "name: Phường Một")
+    with pytest.raises(ProblemsFoundError, match=r"REG-042 .*Phường Một"):
+        change(folder, UNITS, *named)
+    path = folder / UNITS
+    before, mark, after = path.read_text(encoding="utf-8").partition("  - id: phuong-mot\n")
+    closed = after.replace("state: planned", 'state: closed\n    closed: "2025-06-30"', 1)
+    path.write_text(f"{before}{mark}{closed}", encoding="utf-8")
+    assert [u.state for u in load_sources(folder / REGISTER).register.units if u.name == "Phường Một"] == [
+        "closed", "planned",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("day", ["2024-02-29", '"2025-07-01"'])
 def test_a_day_is_text_quoted_or_not(folder: Path, day: str) -> None:
     register = change(folder, UNITS, ('"2025-06-30"', day)).register
