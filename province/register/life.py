@@ -530,9 +530,9 @@ class Life:
         if not alike or not all(code.startswith(own) for code in alike):
             raise self._argument(
                 "028",
-                "--code",
+                "--into" if self.command.endswith(" split") else "--code",
                 f"no code for the {wish.kind} {shown(name)}",
-                "its official code",
+                "its official code" + (", as NAME=CODE" if self.command.endswith(" split") else ""),
                 "Take it from the official list; only codes that the province gives itself are made here.",
             )
         letters = "".join(word[0] for word in self.slug(name).split("-") if word).upper()

@@ -94,6 +94,7 @@ CASES = {
     "bad-name": Case((*WARD[:4], "Phường <Mới>", *WARD[5:])),
     "bad-block": Case((*WARD, "--assigned4", "172.16.0.1/24")),
     "no-code": Case(("add", "--kind", "commune", "--name", "Xã Mới")),
+    "part-without-a-code": Case(("split", "xa-hai", "--into", "Xã Mới", "Xã Khác")),
     "no-reason-for-a-level": Case((*WARD, "--level", "3")),
     "parents-differ": Case(WARD[:-1], {UNITS: two_parents}),
     "merger-with-nothing": Case(("merge", "xa-hai", "--into", "xa-hai")),
