@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 
+from province.render.configurations import Renderer
 from tests.benchmarks import harness
+from tests.benchmarks.__main__ import main
 from tests.benchmarks.harness import Benchmark, Bound, Figure, Meter, Side
 
 BENCHMARKS = harness.benchmarks()
@@ -110,3 +116,138 @@ def test_the_page_is_that_of_the_rounds_kept() -> None:
 
 def test_of_a_machine_only_its_kind_is_kept() -> None:
     assert set(harness.machine()) == {"cores", "memory_gib", "cpu", "python"}
+
+
+# What is promised of speed and memory: benchmark, figure, ratio or not, bound. No more may be allowed.
+PROMISED = [
+    ("plan", "seconds", False, "≤ 1 s"),
+    ("plan", "seconds", True, "≤ 3×"),
+    ("plan", "check and plan", True, "≤ 3×"),
+    ("subnets", "seconds", False, "≤ 10 s"),
+    ("inventory", "load", True, "≤ 1.5×"),
+    ("inventory", "seconds", True, "≤ 1.5×"),
+    ("inventory-yaml", "load", True, "≥ 15×"),
+    ("inventory-yaml", "seconds", True, "≥ 15×"),
+    ("inventory-yaml", "mib", True, "≤ 0.2×"),
+    ("render", "seconds", True, "≤ 2×"),
+    ("render-folder", "seconds", True, "≤ 2×"),
+]
+
+
+@pytest.mark.parametrize("promise", PROMISED)
+def test_what_is_promised_is_what_is_judged(promise: tuple[str, str, bool, str]) -> None:
+    name, of, ratio, wanted = promise
+    judged = [(b.figure.of, b.over is not None, b.wanted()) for b in BENCHMARKS[name].bounds]
+    assert (of, ratio, wanted) in judged
+
+
+def test_no_bound_is_wider_than_what_is_promised() -> None:
+    for benchmark in BENCHMARKS.values():
+        for bound in benchmark.bounds:
+            if bound.over is None:
+                assert bound.most is not None
+                assert bound.most <= 10
+            else:
+                assert (bound.most or 0) <= 3
+                assert bound.least is None or bound.least >= 15
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, in_this_process: None) -> Callable[..., int]:
+    """The command on other benchmarks, with a page and rounds of its own; its status."""
+    del in_this_process
+    monkeypatch.setattr(harness, "ROUNDS", tmp_path / "rounds")
+    monkeypatch.setattr(harness, "PAGE", tmp_path / "page.md")
+
+    def run(*given: Benchmark, rounds: int = 5) -> int:
+        monkeypatch.setattr(harness, "benchmarks", lambda *_: {b.name: b for b in given})
+        monkeypatch.setattr("sys.argv", ["bench", "--rounds", str(rounds)])
+        return main()
+
+    return run
+
+
+def judged(name: str, *, kept: bool, contents: tuple[str, ...] = ("a", "A")) -> Benchmark:
+    """A benchmark of no work, with a bound that is kept or missed."""
+    most, least = (1.0, None) if kept else (None, 1.0)
+    bound = Bound(claim=f"{name} is judged", figure=Figure(side="a", size=1), most=most, least=least)
+    return replace(sample(*contents), name=name, bounds=(bound,))
+
+
+def test_a_missed_bound_is_the_status_of_the_command_whatever_follows(
+    bench: Callable[..., int], tmp_path: Path
+) -> None:
+    assert bench(judged("fine", kept=True)) == 0
+    assert bench(judged("slow", kept=False), judged("fine", kept=True)) == 1
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "| slow is judged | ≥ 1 s | 0 s | **missed** |" in page
+    assert "| fine is judged | ≤ 1 s | 0 s | kept |" in page
+
+
+def test_a_benchmark_that_compares_different_things_fails_and_is_not_kept(
+    bench: Callable[..., int], tmp_path: Path
+) -> None:
+    assert bench(judged("unlike", kept=True, contents=("a", "b")), judged("fine", kept=True)) == 1
+    assert [path.name for path in (tmp_path / "rounds").iterdir()] == ["fine.json"]
+
+
+def test_fewer_than_five_rounds_are_shown_and_not_kept(
+    bench: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(judged("slow", kept=False), rounds=4) == 1
+    assert "MISSED: slow is judged" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_round_that_fails_is_no_round() -> None:
+    unknown = replace(sample("a"), name="no-such-benchmark", file="bench_plan")
+    with pytest.raises(RuntimeError, match="no-such-benchmark a 1: "):
+        harness.run(replace(unknown, sizes=(1,)), 1, lambda _: None)
+
+
+def test_rendering_is_measured_while_it_is_done_and_jinja2_compiles_each_template_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A yardstick that does needless work would be a short one, and work beside the clock none."""
+    running: list[bool] = []
+    compiled: list[str] = []
+    outside: list[str] = []
+
+    class Watched(Meter):
+        @contextmanager
+        def whole(self) -> Iterator[None]:
+            """The work."""
+            with super().whole():
+                running.append(True)
+                yield
+                running.pop()
+
+    def watch(patch: pytest.MonkeyPatch, where: Any, name: str) -> None:
+        honest = getattr(where, name)
+
+        def call(*given: Any, **named: Any) -> Any:
+            if not running:
+                outside.append(name)
+            return honest(*given, **named)
+
+        patch.setattr(where, name, call)
+
+    honest_load = jinja2.BaseLoader.load
+
+    def load(loader: jinja2.BaseLoader, environment: jinja2.Environment, name: str, *rest: Any) -> Any:
+        compiled.append(name)
+        return honest_load(loader, environment, name, *rest)
+
+    benchmark = BENCHMARKS["render"]
+    benchmark.make(tmp_path, benchmark.tiny)
+    for side in benchmark.sides:
+        prepared = side.prepare(tmp_path, benchmark.tiny)
+        with monkeypatch.context() as patch:
+            watch(patch, Renderer, "render")
+            watch(patch, jinja2.Template, "render")
+            patch.setattr(jinja2.FileSystemLoader, "load", load)
+            made = side.run(prepared, Watched())
+        assert made
+        assert outside == [], side.name
+        if side.name == "jinja2":
+            assert len(compiled) == len(set(compiled)) > 10
