@@ -237,12 +237,15 @@ def _text(path: Path, document: Document) -> str | None:
         # What is printable has nothing forbidden; what is not may still be a space of another kind.
         for char in "" if words.isprintable() else words:
             if unicodedata.category(char) in _FORBIDDEN:
+                tab = char == "\t"
                 document.problem(
                     "007",
                     (),
-                    f"the invisible character U+{ord(char):04X}",
+                    "a tab" if tab else f"the invisible character U+{ord(char):04X}",
                     "visible characters and spaces",
-                    "Delete it; control and direction characters make a text look like another.",
+                    "Indent with spaces; editors can be set so."
+                    if tab
+                    else "Delete it; control and direction characters make a text look like another.",
                     line=number,
                 )
                 return None
