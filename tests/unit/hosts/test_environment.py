@@ -82,6 +82,45 @@ def test_services_are_asked_at_built_members_alone() -> None:
         assert {IPAddress(address) for address in listed} <= built | {IPAddress("10.13.1.1")}
 
 
+def test_a_firewall_knows_the_interfaces_of_its_own_host() -> None:
+    for name in hosts():
+        told = facts(name)
+        own = [(i["name"], i["zone"], i["method"]) for i in told["interfaces"]]
+        known = [(i["name"], i["zone"], i["method"]) for i in told["firewall"]["interfaces"]]
+        assert [entry for entry in known if entry[2] != "tunnel"] == own, name
+        tunnels = [tunnel["name"] for tunnel in told.get("wireguard", ())]
+        assert [entry[0] for entry in known if entry[2] == "tunnel"] == tunnels, name
+
+
+def test_those_may_ask_a_server_whom_a_flow_lets_ask_it_and_in_order() -> None:
+    plan = plan_for(lab())
+    machines = {service.id: service.machine for service in plan.services}
+    blocks = {unit.id: (unit.prefix4, unit.prefix6) for unit in plan.units}
+
+    def askers(host: Host, services: set[str]) -> list[str]:
+        offered = {service for service in services if machines.get(service) == host.planned.machine}
+        found = {
+            network
+            for flow in plan.flows
+            if flow.service in offered
+            for network in (*flow.source.networks4, *flow.source.networks6)
+        }
+        own = blocks.get(host.planned.owner)
+        chosen = [n for n in found if own is None or any(n in block for block in own)]
+        return [str(n) for n in sorted(chosen, key=lambda n: (n.version, n.first))]
+
+    asked = 0
+    for host in hosts().values():
+        told = host.facts()
+        assert told["ntp"]["serve"] == askers(host, {"ntp", "unit-ntp"}), host.name
+        if "dns_allow" in told:
+            authority = "dns_authoritative" in host.planned.roles
+            services = {"dns-authoritative"} if authority else {"dns", "unit-dns"}
+            assert told["dns_allow"] == askers(host, services) != [], host.name
+        asked += bool(told["ntp"]["serve"])
+    assert asked >= 2
+
+
 def test_nobody_asks_himself_for_the_time() -> None:
     for name in hosts():
         own = {a.partition("/")[0] for i in facts(name)["interfaces"] for a in (*i["addresses"], *i["vips"])}
@@ -97,6 +136,9 @@ def test_a_tunnel_is_the_same_from_both_ends() -> None:
     assert at_gateway["routes"] == hub["addresses"]
     assert at_gateway["endpoint"] == f"100.67.0.2:{hub['listen_port']}"
     assert at_hub["allowed"] == ["10.13.1.0/24", "fdfd:1475:4940:100::/56"]
+    # Who is behind a carrier's translation keeps the way open; the other end only answers.
+    assert (at_gateway["keepalive"], at_hub["keepalive"]) == (25, 0)
+    assert (at_gateway["endpoint"] != "", at_hub["endpoint"]) == (True, "")
     # What the hub may send through the tunnel is what the gateway takes from it.
     centre = [IPNetwork(n) for n in at_gateway["allowed"]]
     for host in ("resolver-1", "app-1", "mirror-1", "ns-1"):
