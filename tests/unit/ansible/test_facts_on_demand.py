@@ -15,6 +15,7 @@ import pytest
 from province.cli import main
 from province.facts import Built
 from province.hosts import Estate, built_hosts, load_environment, plan_for
+from province.problems import ProblemsFoundError
 from tests.support.ansible_inventory import Managed
 from tests.support.repository import ENVIRONMENTS, ROOT
 
@@ -92,6 +93,17 @@ def test_an_inventory_that_is_read_again_tells_what_is_true_now(tmp_path: Path) 
     assert seen.facts("hub-1")["wireguard"][0]["mode"] == "userspace"
     seen.inventory.refresh_inventory()
     assert seen.facts("hub-1")["wireguard"][0]["mode"] == "kernel"
+
+
+def test_of_an_environment_that_is_no_longer_sound_nothing_is_known(tmp_path: Path) -> None:
+    """What it was told before would be yesterday's truth, and look like today's."""
+    file = tree(tmp_path)
+    Managed(file)
+    assert Estate.known(str(file)) is not None
+    file.write_text(file.read_text(encoding="utf-8").replace("wireguard: userspace", "wireguard: nowhere"))
+    with pytest.raises(ProblemsFoundError, match="ENV-"):
+        Estate.read(str(file))
+    assert Estate.known(str(file)) is None
 
 
 def test_environments_in_one_process_do_not_mix(tmp_path: Path) -> None:

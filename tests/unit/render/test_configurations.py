@@ -218,6 +218,11 @@ def test_what_is_no_longer_rendered_goes_and_what_was_changed_by_hand_is_put_rig
     (out / "gone-2/files").mkdir(parents=True)
     (out / "gone-2/files/a").write_text("stale")
     (out / "loose").write_text("stale")
+    # A link to the same text is none of our files either: whoever may write there could change it later.
+    linked = host / "files/etc/resolv.conf"
+    assert linked.is_file()
+    linked.rename(outside / "same")
+    linked.symlink_to(outside / "same")
     report = render(capsys, LAB)
     assert contents(out) == sound
     assert set(report["removed"]) == {
@@ -226,6 +231,7 @@ def test_what_is_no_longer_rendered_goes_and_what_was_changed_by_hand_is_put_rig
         "gone-2/files/a",
         "loose",
     }
+    assert not linked.is_symlink()
     assert (outside / "etc/hosts").read_text() == "not ours"
     assert stat.S_IMODE((host / "files/etc/profile.d/idle.sh").stat().st_mode) == 0o644
     assert not (out / "gone-2").exists()
