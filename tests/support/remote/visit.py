@@ -6,8 +6,8 @@ line of JSON: `url`, `user` (empty: whoever runs this), `width` and `height` of 
 
 Prints one line of JSON: `requests` (every URL asked for), `failures` (requests that failed or were answered
 with 400 and more), `console` (errors and warnings, uncaught exceptions included), `address` (where the page
-came from), `values` (what each script gave), `screenshot` (PNG of the whole page, base64). Chromium's own
-sandbox stays on: without a working one it does not start, and neither does this.
+came from), `values` (what each script gave), `screenshot` (PNG of the page's first 12,000 pixels, base64).
+Chromium's own sandbox stays on: without a working one it does not start, and neither does this.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import time
 from typing import Any
 
 SECONDS = 60.0
+LONGEST_PICTURE = 12_000  # pixels
 
 
 class Browser:
@@ -162,7 +163,18 @@ def look(browser: Browser, order: dict[str, Any]) -> dict[str, Any]:
         if "exceptionDetails" in answer:
             raise SystemExit(f"script {name}: {answer['exceptionDetails']}")
         values[name] = answer["result"].get("value")
-    picture = browser.ask("Page.captureScreenshot", session, format="png", captureBeyondViewport=True)
+    # A browser paints no picture of any height: of a long table the first screens are enough to look at.
+    size = browser.ask("Page.getLayoutMetrics", session)["cssContentSize"]
+    clip = {
+        "x": 0,
+        "y": 0,
+        "width": size["width"],
+        "height": min(size["height"], LONGEST_PICTURE),
+        "scale": 1,
+    }
+    picture = browser.ask(
+        "Page.captureScreenshot", session, format="png", captureBeyondViewport=True, clip=clip
+    )
     return {
         "requests": [event["request"]["url"] for event in browser.seen("Network.requestWillBeSent")],
         "failures": [
