@@ -109,6 +109,32 @@ def test_whenever_it_dies_the_register_is_the_old_the_new_or_says_that_it_is_unf
     assert not died
 
 
+def test_a_text_is_on_the_disk_before_it_takes_the_place_of_another(
+    two: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a loss of power could leave the name of the file with nothing behind it."""
+    done: list[tuple[str, int]] = []
+    honest_sync, honest_replace = os.fsync, Path.replace
+
+    def fsync(handle: int) -> None:
+        done.append(("kept", os.fstat(handle).st_ino))
+        honest_sync(handle)
+
+    def replace(path: Path, target: Path) -> Path:
+        done.append(("named", path.stat().st_ino))
+        return honest_replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    assert main(["unit", MERGE[0], str(two / REGISTER), *MERGE[1:]]) == 0
+    named = [number for number, (what, _) in enumerate(done) if what == "named"]
+    assert len(named) == 2
+    for number in named:
+        assert ("kept", done[number][1]) in done[:number]
+    # And so are the names, before what was left to do is forgotten.
+    assert ("kept", (two / REGISTER / "units").stat().st_ino) in done[named[-1] :]
+
+
 @pytest.mark.parametrize("error", [OSError(13, "Permission denied"), KeyboardInterrupt()])
 def test_what_fails_at_the_second_file_takes_back_the_first(
     two: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
