@@ -67,6 +67,7 @@ WORDS: dict[str, tuple[str, str, str, str]] = {
         LINE,
         "bandwidth_mbps: 100, assigned4: 198.51.100.0/255.255.255.252}",
     ),
+    "AS numbers that begin where others do": ("REG-025", PROVINCE, "asn: 4200500000", "asn: 4200400000"),
     "a pool of loopback": ("REG-013", PROVINCE, "10.64.0.0/12", "127.0.0.0/12"),
     "AS numbers beyond the last": ("REG-025", PROVINCE, "asn: 4200600000", "asn: 4294967294"),
     "AS numbers of the border router": ("REG-025", PROVINCE, "asn: 4200100000", "asn: 4200000001"),
