@@ -82,7 +82,7 @@ engine: env ## The Pulumi engine, built from its Go module where there is none
 
 .PHONY: three-tiers
 three-tiers: env ## Write the register of a province of three tiers, out of an old official list (OUT=folder)
-	@bootstrap/three-tiers.sh $(OUT) $(PYTHON)
+	@bootstrap/three-tiers.sh "$(OUT)" $(PYTHON)
 
 .PHONY: lock
 lock: ## Compile requirements/environment.txt from environment.in, with hashes

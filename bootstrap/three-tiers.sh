@@ -6,7 +6,7 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-out=$1
+out=${1:?a folder that is not there yet: make three-tiers OUT=FOLDER}
 python=${2:-/usr/bin/python3}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -57,11 +57,6 @@ class App:
         return frozenset(kinds) if wanted == "all" else frozenset(wanted)
 
 
-def load_apps(directory: Path) -> tuple[Mapping[str, Any], ...]:
-    """The records of apps/*/app.yml by id, each checked by itself. Raises ProblemsFoundError (APP-nnn)."""
-    return tuple(app.record for app in check_apps(directory, SCHEMA, None, str))
-
-
 def check_apps(
     directory: Path, schema: Path, catalogue: Catalogue | None, called: Callable[[Path], str]
 ) -> tuple[App, ...]:

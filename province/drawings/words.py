@@ -67,7 +67,7 @@ MACHINES: Mapping[str, Words] = {
 SERVICES: Mapping[str, str] = {
     "dns": "Phân giải tên miền",
     "ntp": "Đồng bộ thời gian",
-    "dns-authoritative": "Tên miền của tỉnh",
+    "dns-authoritative": "Tên miền của địa phương",
     "packages": "Gói phần mềm, bản vá",
     "start": "Trang khởi đầu",
     "wan": "Đường hầm mã hóa",
@@ -102,8 +102,8 @@ POOLS: Mapping[str, Words] = {
     "department": ("Sở, ban, ngành", "departments"),
     "party": ("Cơ quan Đảng", "Party bodies"),
     "hospital": ("Bệnh viện", "hospitals"),
-    "commune": ("Xã, phường, đặc khu", "communes, wards"),
-    "district": ("Huyện", "districts"),
+    "commune": ("Cấp xã", "communes, wards"),
+    "district": ("Cấp huyện", "districts"),
     "school": ("Trường học", "schools"),
 }
 VIEWS: Mapping[str, Words] = {
@@ -113,7 +113,7 @@ VIEWS: Mapping[str, Words] = {
 SUBJECTS: Mapping[str, Words] = {
     "unit": ("đơn vị", "unit"),
     "centre": ("trung tâm tích hợp dữ liệu", "data-integration centre"),
-    "province": ("mạng toàn tỉnh", "network of the province"),
+    "province": ("mạng toàn địa bàn", "network of the province"),
 }
 
 

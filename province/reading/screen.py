@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from province.plan.model import PlannedUnit
-from province.reading.cost import QUANTITIES, Cost
+from province.reading.cost import QUANTITIES
 from province.reading.difference import CARRIER, CLOSED, Change, Difference, Entry, Part
 from province.register.model import CENTRE
 
@@ -335,11 +335,3 @@ def _row(word: str, before: int | None, after: int | None, difference: int | Non
     plain = ["-" if number is None else f"{number:,}" for number in (before, after)]
     signed = "-" if difference is None else f"{difference:+,}" if difference else "0"
     return f"  {word:<18}{plain[0]:>16}{plain[1]:>16}{signed:>16}"
-
-
-def cost_lines(cost: Cost) -> Iterable[str]:
-    """The cost of one plan, a line a quantity."""
-    for name in QUANTITIES:
-        yield f"  {_WORDS[name]:<18}{cost.totals[name]:>16,}"
-    if cost.vnd_year is not None:
-        yield f"  {'VND a year':<18}{cost.vnd_year:>16,}"

@@ -109,7 +109,7 @@ def address_table(subject: Subject) -> Table:
         id="address-table",
         vi="Bảng địa chỉ mạng",
         en="Address table",
-        about_vi="Mọi mạng của tỉnh: của trung tâm, của từng đơn vị và từng đường truyền.",
+        about_vi="Mọi mạng trên địa bàn: của trung tâm, của từng đơn vị và từng đường truyền.",
         about_en="Every network of the province: of the centre, of each unit, and each line of a carrier.",
         columns=(
             Column(key="segment", vi="Mạng", en="Segment", code=True),
@@ -217,7 +217,7 @@ def device_list(subject: Subject) -> Table:
         id="device-list",
         vi="Danh mục thiết bị",
         en="Device list",
-        about_vi="Mọi máy của tỉnh, kể cả máy mới giữ chỗ; cấu hình là mức cần khi vận hành.",
+        about_vi="Mọi máy trên địa bàn, kể cả máy mới giữ chỗ; cấu hình là mức cần khi vận hành.",
         about_en="Every machine of the province, also those only reserved; sizes are what service needs.",
         columns=(
             Column(key="host", vi="Thiết bị", en="Device", code=True),
@@ -490,7 +490,7 @@ def cost_table(subject: Subject) -> Table:
         given = f"{words.both(_PRICES[price.price])}: {price.vnd:,} VND"
         rows.append(
             (
-                words.both(("Đơn giá của tỉnh", "prices of the province")),
+                words.both(("Đơn giá của địa phương", "prices of the province")),
                 given,
                 "",
                 "",

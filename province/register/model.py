@@ -1056,12 +1056,6 @@ def _pool(name: str, record: dict[str, Any]) -> Pool:
     )
 
 
-def units_by_pool(register: Register, catalogue: Catalogue) -> Iterator[tuple[Pool, Unit]]:
-    """Units with their pools, in the register's order."""
-    for unit in register.units:
-        yield register.pools[catalogue.kinds[unit.kind].pool], unit
-
-
 def schema() -> dict[str, Any]:
     """The JSON schema of a register's files: docs/reference/register.schema.json.
 

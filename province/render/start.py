@@ -7,7 +7,7 @@ or a service is written twice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,6 +158,8 @@ def listed_units(
     units: Iterable[PlannedUnit], kinds: Mapping[str, Words], states: Mapping[str, Words]
 ) -> tuple[Unit, ...]:
     """The units in the plan's order, closed ones left out."""
+    listed = tuple(units)
+    by_id = {unit.id: unit for unit in listed}
     return tuple(
         Unit(
             id=unit.id,
@@ -167,11 +169,20 @@ def listed_units(
             kind_words=kinds[unit.kind],
             state=unit.state,
             state_words=states[unit.state],
-            former=tuple((alias.name, _day(alias.until)) for alias in unit.aliases),
+            former=tuple(dict.fromkeys(_former(unit, by_id, {unit.id}))),
         )
-        for unit in units
+        for unit in listed
         if unit.state != "closed"
     )
+
+
+def _former(unit: PlannedUnit, by_id: Mapping[str, PlannedUnit], seen: set[str]) -> Iterator[tuple[str, str]]:
+    """Names that a unit had, and those that units had which became part of it."""
+    for alias in unit.aliases:
+        yield alias.name, _day(alias.until)
+        if alias.unit in by_id and alias.unit not in seen:
+            seen.add(alias.unit)
+            yield from _former(by_id[alias.unit], by_id, seen)
 
 
 def _day(date: str) -> str:

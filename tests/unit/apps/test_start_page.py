@@ -87,11 +87,15 @@ def test_every_unit_that_is_not_closed_is_listed_once(page: Page) -> None:
 
 def test_a_unit_is_found_by_the_names_it_and_its_forerunners_had() -> None:
     merged = PlannedAlias(name="Xã <Cũ>", until="2026-07-01", by="merge", unit=CLOSED.id)
-    grown = replace(PROVINCE, units=(replace(NORTH, aliases=(merged,)), SOUTH, CLOSED))
+    before = PlannedAlias(name="Xã Xưa", until="2020-01-02", by="rename", unit="")
+    closed = replace(CLOSED, aliases=(before,))
+    grown = replace(PROVINCE, units=(replace(NORTH, aliases=(merged,)), SOUTH, closed))
     html = files(grown)["www/index.html"]
     row = html[html.index(f'data-unit="{NORTH.id}"') : html.index(f'data-unit="{SOUTH.id}"')]
     assert "<i>Xã &lt;Cũ&gt;</i>" in row
     assert "01/07/2026" in row
+    assert "<i>Xã Xưa</i>" in row
+    assert "02/01/2020" in row
     assert "<i>" not in html.replace(row, "")
     assert 'querySelectorAll("b, i, .code")' in files()["www/assets/start.js"]
 

@@ -47,6 +47,7 @@ def plan(sources: Sources) -> Plan:
     return sources.plan()
 
 
+@pytest.mark.requirement("tcvn-14423/5.12.2.1-drawing")
 @pytest.mark.parametrize("register", REGISTERS)
 def test_the_logical_drawing_of_a_unit_has_its_segments_tunnels_and_services(register: str) -> None:
     sources = committed(register)
@@ -97,6 +98,7 @@ def test_a_unit_without_an_application_does_not_show_it(sources: Sources, plan: 
     assert f"start.{plan.domain}" not in without
 
 
+@pytest.mark.requirement("tcvn-14423/5.12.2.1-drawing")
 @pytest.mark.parametrize("register", REGISTERS)
 def test_the_physical_drawing_of_a_unit_has_its_lines_and_machines(register: str) -> None:
     sources = committed(register)
@@ -123,6 +125,7 @@ def test_the_physical_drawing_of_a_unit_has_its_lines_and_machines(register: str
         assert missing(words, [f"VLAN {s.vlan} · {s.name}" for s in vlans]) == []
 
 
+@pytest.mark.requirement("tcvn-14423/5.12.2.1-drawing")
 def test_the_logical_drawing_of_the_centre_has_its_machines_and_addresses(
     sources: Sources, plan: Plan
 ) -> None:
@@ -159,6 +162,7 @@ def test_every_flow_is_in_a_numbered_crossing_with_its_reason_and_owner(sources:
     assert [number for number in range(1, len(sides) + 1) if labels[str(number)] != 1] == []
 
 
+@pytest.mark.requirement("tcvn-14423/5.12.2.1-drawing")
 def test_the_physical_drawing_of_the_centre_has_ports_vlans_sizes_and_lines(
     sources: Sources, plan: Plan
 ) -> None:
@@ -193,6 +197,7 @@ def test_members_that_the_province_does_not_build_are_shown_as_reserved(sources:
         assert [faults(read(svg)) for svg in sheets] == [[] for _ in sheets]
 
 
+@pytest.mark.requirement("tcvn-14423/5.12.2.1-drawing")
 @pytest.mark.parametrize("register", REGISTERS)
 def test_the_drawings_of_the_province_have_every_unit_and_line(register: str) -> None:
     sources = committed(register)

@@ -152,6 +152,7 @@ def column(table: Table, key: str) -> list[Any]:
     return [row[place] for row in table.rows]
 
 
+@pytest.mark.requirement("tcvn-14423/5.2.2.1-register")
 def test_everything_planned_is_in_its_table_exactly_once(subject: Subject, plan: Any) -> None:
     made = {name: make(subject) for name, make in TABLES.items()}
     ours = [host for host in plan["hosts"] if host["owner"] != "carrier"]
