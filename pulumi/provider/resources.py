@@ -42,6 +42,7 @@ _OBJECT_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})")
 _FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
 _BRIDGES = threading.Lock()
 _STUMBLING = 30.0  # seconds
+_LOOK_AGAIN = 0.5  # seconds
 _HWADDR = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
 
@@ -199,13 +200,21 @@ class Kind(ABC):
 
     def create(self, incus: Incus, inputs: JSON, urn: str, timeout: float) -> JSON:
         """Make the object, or take over one that carries this URN; return its state."""
-        present = self.seen(incus, inputs)
-        if present is None:
-            self.make(incus, inputs, urn, timeout)
-        elif self.mark_of(present[0]) == urn:
-            self.put(incus, inputs, urn, timeout)
-        else:
-            raise self._not_ours(inputs, self.mark_of(present[0]))
+        deadline = time.monotonic() + timeout
+        while True:
+            present = self.seen(incus, inputs)
+            if present is not None and self.mark_of(present[0]) != urn:
+                raise self._not_ours(inputs, self.mark_of(present[0]))
+            try:
+                (self.make if present is None else self.put)(incus, inputs, urn, timeout)
+                break
+            except IncusError as error:
+                # Incus goes on with what a killed run had asked for, unseen until it is written down: the
+                # object comes between our look and our wish, or goes when its making fails.
+                moved = error.status == 404 if present is not None else _came_meanwhile(error)
+                if not moved or time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOOK_AGAIN)
         self.settle(incus, inputs, timeout)
         return self._state_now(incus, inputs, urn)
 
@@ -733,6 +742,11 @@ class Instance(Kind):
 KINDS: dict[str, Kind] = {
     kind.token: kind for kind in (Project(), StoragePool(), Network(), Profile(), Image(), Instance())
 }
+
+
+def _came_meanwhile(error: IncusError) -> bool:
+    """Tell whether an object could not be made because it exists by now."""
+    return "UNIQUE constraint failed" in str(error) or "already exists" in str(error)
 
 
 def _of_whom(mark: str) -> str:
