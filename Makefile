@@ -70,7 +70,7 @@ drill: env ## Kill runs, lose the state, end the daemon: the lab heals, neighbou
 
 .PHONY: bench
 bench: env ## Run the benchmarks side by side, keep their rounds, write docs/reference/benchmarks.md (ONLY=, ROUNDS=)
-	@.venv/bin/python -m tests.benchmarks $(ONLY) --rounds $(ROUNDS)
+	@PROVINCE_ENVIRONMENT=$(ENV) .venv/bin/python -m tests.benchmarks $(ONLY) --rounds $(ROUNDS)
 
 .PHONY: env
 env: ## The Python environment in .venv, hashes enforced; needs no root

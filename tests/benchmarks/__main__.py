@@ -32,6 +32,12 @@ def main() -> int:
             f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}" if unknown else "no rounds"
         )
     missed = False
+    for name in list(known):
+        if lack := harness.lack(known[name].needs):
+            if name in arguments.names:
+                parser.error(f"{name} needs {lack}")
+            sys.stdout.write(f"{name}: left out, it needs {lack}\n")
+            del known[name]
     for name in () if arguments.page else arguments.names or known:
         sys.stdout.write(f"{name}: {known[name].title}\n")
         try:

@@ -128,7 +128,9 @@ class Benchmark:
     """A claim about speed or memory, with the sides that are compared.
 
     `make(folder, size)` writes what all sides read, once for a run. `tiny` is the size at which the unit
-    tests run every side. `packages` are those whose versions matter.
+    tests run every side. `packages` are those whose versions matter. `needs` is what must be there beside
+    the Python environment: `image` (root and a cached host image) or `lab` (a complete lab, whose name is in
+    PROVINCE_ENVIRONMENT, else `lab`); empty for most.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Benchmark:
     bounds: tuple[Bound, ...]
     make: Callable[[Path, int], None] = field(default=lambda *_: None)
     packages: tuple[str, ...] = ()
+    needs: str = ""
     file: str = ""  # where it was found
 
 
@@ -149,6 +152,22 @@ def benchmarks(file: str = "bench_*") -> dict[str, Benchmark]:
         for benchmark in importlib.import_module(f"tests.benchmarks.{path.stem}").BENCHMARKS:
             found[benchmark.name] = replace(benchmark, file=path.stem)
     return found
+
+
+def lack(needs: str) -> str:
+    """What a benchmark needs and is not there, in words; nothing where all is there."""
+    if needs and os.geteuid() != 0:
+        return "root"
+    if needs == "image":
+        from province.lab.image import cached_image
+
+        return "" if cached_image() else "a host image: make up"
+    if needs == "lab":
+        from province.lab.up import complete
+        from tests.support import environment
+
+        return "" if complete(environment.name()) else f"a complete {environment.name()}: make up"
+    return ""
 
 
 def median(runs: Iterable[Mapping[str, Any]], figure: Figure) -> float:
