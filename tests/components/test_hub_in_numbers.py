@@ -1,0 +1,37 @@
+"""The benchmarks of a hub, small: its files are taken by the real daemons, and every session is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from province.lab.image import cached_image
+from tests.benchmarks import harness
+from tests.benchmarks.harness import Meter
+
+BENCHMARKS = {name: made for name, made in harness.benchmarks().items() if made.needs == "image"}
+WANTED = {
+    "hub-tunnels": {"peers missing": 0, "routes missing": 0, "units": 4},
+    "hub-sessions": {"sessions": 4, "routes": 4},
+}
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces, which wants root"),
+    pytest.mark.skipif(
+        cached_image() is None, reason="no host image of the present recipe: make up makes it"
+    ),
+]
+
+
+def test_every_benchmark_of_an_image_is_run_here() -> None:
+    assert set(BENCHMARKS) == set(WANTED)
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_a_hub_takes_what_the_plan_gives_it(name: str, tmp_path: Path) -> None:
+    benchmark = BENCHMARKS[name]
+    benchmark.make(tmp_path, benchmark.tiny)
+    (side,) = benchmark.sides
+    assert side.run(side.prepare(tmp_path, benchmark.tiny), Meter()) == WANTED[name]
