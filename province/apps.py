@@ -15,7 +15,7 @@ import jsonschema
 
 from province.plan.model import Port
 from province.problems import ProblemsFoundError
-from province.register.catalogue import NOWHERE, Catalogue, Origin, Service
+from province.register.catalogue import NOWHERE, SPHERES, Catalogue, Origin, Service
 from province.register.document import Document, Path_, is_nfc, near, read_document, shown
 
 # What an application is asked at by people: the gateway of its host.
@@ -55,6 +55,11 @@ class App:
         """The kinds of units that are given it."""
         wanted = self.record["taken_by"]["kinds"]
         return frozenset(kinds) if wanted == "all" else frozenset(wanted)
+
+    @property
+    def spheres(self) -> frozenset[str]:
+        """The spheres whose units are given it."""
+        return frozenset(self.record["taken_by"].get("spheres", (SPHERES[0],)))
 
 
 def check_apps(

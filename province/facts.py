@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netaddr import IPAddress, IPNetwork
 
-from province.plan.addressing import nth, number_of
+from province.plan.addressing import WAN, nth, number_of
 from province.plan.hosts import CARRIER, HUB_TUNNEL
 from province.plan.model import Interface, Peer, Plan, PlannedHost, PlannedUnit, Segment, Zone
 from province.plan.rules import Rulebook, text_of
-from province.register.catalogue import FIRST_LEASE, Catalogue, Machine
+from province.register.catalogue import FIRST_LEASE, SPHERES, Catalogue, Machine
 from province.register.model import CENTRE
 
 if TYPE_CHECKING:
@@ -158,17 +158,30 @@ class Built:
         return [f"{four}/32", f"{six}/128"]
 
     @cached_property
-    def announced(self) -> Prefixes:
-        """What units learn of the centre."""
-        names = [segment.name for segment in self.catalogue.centre if segment.announced]
-        found = [self.segments[f"{CENTRE}/{name}"] for name in names]
-        return Prefixes.of((s.network4 for s in found), (s.network6 for s in found))
+    def announced(self) -> Mapping[str, Prefixes]:
+        """What units of each sphere learn of the centre; of "" what any of them does."""
+        made = {}
+        for sphere in ("", *SPHERES):
+            names = [
+                segment.name
+                for segment in self.catalogue.centre
+                if (sphere in segment.announced if sphere else segment.announced)
+            ]
+            found = [self.segments[f"{CENTRE}/{name}"] for name in names]
+            made[sphere] = Prefixes.of((s.network4 for s in found), (s.network6 for s in found))
+        return made
 
     @cached_property
-    def blocks(self) -> Prefixes:
-        """What the centre learns of units: of all open ones, so that building one more moves nobody else."""
-        found = [unit for unit in self.plan.units if unit.state != "closed"]
-        return Prefixes.of((unit.prefix4 for unit in found), (unit.prefix6 for unit in found))
+    def blocks(self) -> Mapping[str, Prefixes]:
+        """What the centre learns of the units of each sphere.
+
+        Of all open ones, so that building one more moves nobody else.
+        """
+        made = {}
+        for sphere in SPHERES:
+            found = [unit for unit in self.plan.units if unit.state != "closed" and unit.sphere == sphere]
+            made[sphere] = Prefixes.of((unit.prefix4 for unit in found), (unit.prefix6 for unit in found))
+        return made
 
     @cached_property
     def everywhere(self) -> tuple[IPNetwork, ...]:
@@ -265,11 +278,10 @@ class Built:
         service = self._services.get("packages")
         return f"http://{service.names[0]}:{service.ports[0].number}" if service and service.hosts else ""
 
-    @cached_property
-    def wan_port(self) -> int:
-        """Where hubs listen for tunnels."""
-        port: int = self._services["wan"].ports[0].number
-        return port
+    def wan_port(self, machine: str) -> int:
+        """Where a hub listens for tunnels."""
+        services = self.plan.services
+        return next(s.ports[0].number for s in services if (s.machine, s.segment) == (machine, WAN))
 
     @cached_property
     def homepage(self) -> str:
@@ -501,36 +513,46 @@ class _Facts:
         router = self._ips(self.machine.primary)[0]
         if self.unit:
             return self._gateway_routing(self.unit, router)
-        others = "hub" if self.host.machine == "edge" else "edge"
-        asn = self.built.catalogue.machines[others].asn
-        edge = self.host.machine == "edge"
-        tell, hear = self.built.blocks, self.built.announced
-        if edge:
-            tell, hear = hear, tell
+        hub = bool(self.machine.sphere)
+        # A hub knows one sphere; an edge knows all, and tells none what another told it.
+        hubs = [self.machine] if hub else self.built.catalogue.hubs
+        machines = self.built.catalogue.machines
+        neighbors = [
+            {
+                "address": _text(address),
+                "asn": machines[other.machine].asn,
+                "description": other.name,
+                "tunnel": False,
+                "accept": hear.family(address.version),
+                "announce": tell.family(address.version),
+            }
+            for at in hubs
+            for hear, tell in (self._told(at.sphere, hub),)
+            for other in self.built.by_machine.get("edge" if hub else at.id, ())
+            for address in _own_addresses(other, at.primary)
+        ]
+        announced = self.built.announced[""]
         return {
             "asn": self.machine.asn,
             "router_id": router,
             # An edge originates the centre's networks; a hub only passes on.
-            "announce": [*self.built.announced.four, *self.built.announced.six] if edge else [],
-            "discard": [],
-            "neighbors": [
-                {
-                    "address": _text(address),
-                    "asn": asn,
-                    "description": other.name,
-                    "tunnel": False,
-                    "accept": hear.family(address.version),
-                    "announce": tell.family(address.version),
-                }
-                for other in self.built.by_machine.get(others, ())
-                for address in _own_addresses(other, "trans")
-            ],
-            "listen": self._listen() if self.host.machine == "hub" else [],
+            "announce": [] if hub else [*announced.four, *announced.six],
+            # Whatever of the province no unit of its sphere told it ends at a hub, instead of following the
+            # default route out to the carrier.
+            "discard": _texts(self.built.everywhere) if hub else [],
+            "neighbors": neighbors,
+            "listen": self._listen() if hub else [],
         }
+
+    def _told(self, sphere: str, hub: bool) -> tuple[Prefixes, Prefixes]:
+        """What a hub hears of an edge and tells it, or an edge of a hub."""
+        centre, units = self.built.announced[sphere], self.built.blocks[sphere]
+        return (centre, units) if hub else (units, centre)
 
     def _gateway_routing(self, unit: PlannedUnit, router: str) -> dict[str, JSON]:
         own = Prefixes.of((unit.prefix4,), (unit.prefix6,))
         both = [*own.four, *own.six]
+        hubs = {hub.sphere: hub for hub in self.built.catalogue.hubs}
         return {
             "asn": unit.asn,
             "router_id": router,
@@ -539,10 +561,10 @@ class _Facts:
             "neighbors": [
                 {
                     "address": _text(address),
-                    "asn": self.built.catalogue.machines["hub"].asn,
+                    "asn": hubs[unit.sphere].asn,
                     "description": peer.hub,
                     "tunnel": True,
-                    "accept": self.built.announced.family(address.version),
+                    "accept": self.built.announced[unit.sphere].family(address.version),
                     "announce": own.family(address.version),
                 }
                 for peer in self._peers
@@ -572,7 +594,7 @@ class _Facts:
                 {
                     "range": where.network,
                     "group": where.group,
-                    "announce": self.built.announced.family(version),
+                    "announce": self.built.announced[self.machine.sphere].family(version),
                     "members": members[where],
                 }
                 for where in sorted(members)
@@ -587,7 +609,7 @@ class _Facts:
             {
                 "name": tunnel.name,
                 **base,
-                "listen_port": 0 if self.unit else self.built.wan_port,
+                "listen_port": 0 if self.unit else self.built.wan_port(self.host.machine),
                 "addresses": self.addresses[tunnel.name],
                 "peers": [
                     peer_of(peer)
@@ -612,11 +634,12 @@ class _Facts:
 
     def _hub_peer(self, peer: Peer) -> dict[str, JSON]:
         routes = [f"{peer.hub_address4}/32", f"{peer.hub_address6}/128"]
+        announced = self.built.announced[self.built.units[peer.unit].sphere]
         return {
             "host": peer.hub,
             "public_key": self.built.keys[peer.hub],
             "endpoint": f"{peer.endpoint4}:{peer.port}",
-            "allowed": [*self.built.announced.four, *self.built.announced.six, *routes],
+            "allowed": [*announced.four, *announced.six, *routes],
             "routes": routes,
             "keepalive": KEEPALIVE,
         }

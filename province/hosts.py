@@ -21,7 +21,7 @@ from province.facts import CONTROLLER, Built
 from province.plan.hosts import CARRIER
 from province.plan.model import Plan, PlannedHost, Segment, Zone
 from province.problems import ProblemsFoundError
-from province.register.catalogue import NAME, OUTSIDE, WORD
+from province.register.catalogue import NAME, OUTSIDE, WORD, Machine
 from province.register.document import Document, near, read_document, shown
 from province.register.model import CENTRE, UNIT_ID
 from province.register.shape import Choice, Field, Flag, Integer, ListOf, MapOf, Record, Text
@@ -313,8 +313,9 @@ def built_hosts(
     one. A peer whose key is not known is left out and named in `missing_keys`.
     """
     built = Built(environment, plan, _ledger_keys(environment.name) if public_keys is None else public_keys)
+    machines = environment.sources.catalogue.machines
     return tuple(
-        Host(name=host.name, groups=_groups(host.owner, host.machine), planned=host, _built=built)
+        Host(name=host.name, groups=_groups(host.owner, machines[host.machine]), planned=host, _built=built)
         for host in built.hosts
     )
 
@@ -387,9 +388,9 @@ def _ledger_keys(environment: str) -> dict[str, str]:
     return {name.removeprefix(prefix): key for name, key in publics.items() if name.startswith(prefix)}
 
 
-def _groups(owner: str, machine: str) -> tuple[str, ...]:
+def _groups(owner: str, machine: Machine) -> tuple[str, ...]:
     side = owner if owner in (CENTRE, CARRIER) else "unit"
-    return tuple(dict.fromkeys(("province", side, machine)))
+    return tuple(dict.fromkeys(("province", side, *([machine.group] if machine.group else []), machine.id)))
 
 
 def _network_name(built: Built, segment: Segment) -> str:

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from province.problems import Problem, ProblemsFoundError
-from province.register.catalogue import WORD, Catalogue, Kind, load_catalogue
+from province.register.catalogue import SPHERES, WORD, Catalogue, Kind, load_catalogue
 from province.register.document import Document, Path_, near, read_document, shown
-from province.register.model import NAME_VI, OFFICIAL, SPHERES, UNIT_ID
+from province.register.model import NAME_VI, OFFICIAL, UNIT_ID
 from province.register.shape import Choice, Field, Integer, ListOf, MapOf, Network, Record, Shape, Text
 from province.sources import REPOSITORY, called, load_sources, roles_in
 

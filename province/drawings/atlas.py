@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from province.plan.flows import declared
 from province.plan.model import Peer, Plan, PlannedFlow, PlannedHost, PlannedService, PlannedUnit, Segment
 from province.register.catalogue import Catalogue, Flow
 from province.register.model import CENTRE, Register, Unit
@@ -66,20 +67,8 @@ def make_atlas(plan: Plan, register: Register, catalogue: Catalogue, source: str
         hosts={owner: tuple(found) for owner, found in hosts.items()},
         peers={unit: tuple(found) for unit, found in peers.items()},
         services={service.id: service for service in plan.services},
-        flows=tuple(_declared(plan, catalogue)),
+        flows=tuple(declared(catalogue, plan.flows)),
     )
-
-
-def _declared(plan: Plan, catalogue: Catalogue) -> list[tuple[PlannedFlow, Flow]]:
-    """Each flow of the plan with the catalogue's: its id is `<flow>-<service>`."""
-    ours = {service.id for service in catalogue.services}
-    shown = [service.id for service in plan.services if service.id not in ours]
-    by_id = {
-        f"{flow.id}-{service}": flow
-        for flow in catalogue.flows
-        for service in (shown if flow.applications else flow.services)
-    }
-    return [(flow, by_id[flow.id]) for flow in plan.flows]
 
 
 def centre_hosts(atlas: Atlas) -> tuple[PlannedHost, ...]:

@@ -17,7 +17,7 @@ from province.register.model import CENTRE
 
 SIZE = "A3"
 COLUMNS = 8
-BAND_H, RAIL, SPACE = 132.0, 22.0, 16.0
+BAND_H, RAIL, SPACE = 160.0, 22.0, 16.0
 STRIPE = 8.0
 # More than fit on a sheet, so that of long groups only what matters is measured.
 MOST_ROWS = 60
@@ -377,14 +377,19 @@ def _logical_band(sheet: Sheet, outer: Box, room: Box, atlas: Atlas) -> float:
     pool = register.pools[CENTRE]
     centre_w, hub_w = 300.0, 232.0
     y, h = room.y, BAND_H - 14
-    hubs = [host for host in centre_hosts(atlas) if host.machine == "hub"]
-    asn = atlas.catalogue.machines["hub"].asn
+    machines = atlas.catalogue.machines
+    hubs = [host for host in centre_hosts(atlas) if machines[host.machine].sphere]
     tunnels = Counter(peer.hub for peer in plan.peers)
     left = room.x + RAIL + 3
     for number, host in enumerate(hubs):
         lines = [
             Line(host.name, 11, bold=True),
-            Line(f"AS {asn}; {tunnels[host.name]} đường hầm · tunnels", 9, lines=2),
+            Line(
+                f"{both(of(SPHERES, machines[host.machine].sphere))}; AS {machines[host.machine].asn}; "
+                f"{tunnels[host.name]} đường hầm · tunnels",
+                9,
+                lines=3,
+            ),
         ]
         for interface in host.interfaces:
             if interface.method == "tunnel" or atlas.segments[interface.segment] in atlas.lines(host):
@@ -431,7 +436,7 @@ def _physical_band(sheet: Sheet, outer: Box, room: Box, atlas: Atlas) -> float:
     """Lines of the centre, and how many units of each wave are how far."""
     y, h = room.y, BAND_H - 14
     left = room.x + RAIL + 3
-    carrier_w, line_w = 240.0, 190.0
+    carrier_w, line_w = 240.0, 250.0
     lines = [segment for host in centre_hosts(atlas) for segment in atlas.lines(host)]
     open_units = [unit for unit in atlas.plan.units if unit.state != CLOSED]
     total = sum(link.bandwidth_mbps for unit in open_units for link in atlas.records[unit.id].links)
@@ -477,8 +482,7 @@ def _physical_band(sheet: Sheet, outer: Box, room: Box, atlas: Atlas) -> float:
 def _centre_line(segment: Segment) -> list[Line]:
     return [
         Line(segment.id.rpartition("/")[2], 10, bold=True),
-        Line(str(segment.network4), 8),
-        Line(str(segment.network6), 8, lines=1),
+        Line(f"{segment.network4}, {segment.network6}", 8, lines=1),
     ]
 
 

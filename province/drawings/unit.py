@@ -247,11 +247,12 @@ def _sheet(
 
 
 def _hub_lines(atlas: Atlas, peer: Peer) -> list[Line]:
-    asn = atlas.catalogue.machines["hub"].asn
+    sphere = atlas.units[peer.unit].sphere
+    hub = next(machine for machine in atlas.catalogue.hubs if machine.sphere == sphere)
     return [
         Line(peer.hub, 11, bold=True),
-        Line(both(MACHINES["hub"])),
-        Line(f"AS {asn}", 10),
+        Line(both(of(MACHINES, hub.id)), lines=2),
+        Line(f"AS {hub.asn}", 10),
         Line(f"Đầu hầm · tunnel end {peer.hub_interface}: {peer.hub_address4}", lines=2),
         Line(f"{peer.hub_address6}", lines=2),
         Line("Điểm cuối ngoài · outer endpoint:", fill=FAINT),

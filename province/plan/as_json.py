@@ -154,6 +154,7 @@ def flow(planned: PlannedFlow) -> JSON:
         "ports": _ports(planned.ports),
         "reason": planned.reason,
         "owner": planned.owner,
+        "sphere": planned.sphere or None,
     }
 
 
@@ -174,6 +175,7 @@ def peer(planned: Peer) -> JSON:
         "hub_address6": str(planned.hub_address6),
         "allowed4": _texts(planned.allowed4),
         "allowed6": _texts(planned.allowed6),
+        "preferred": planned.preferred,
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from province.apps import App
 from province.plan.addressing import area_of, centre_segments
 from province.plan.dns import planned_zones
-from province.plan.flows import Ground, planned_flows, ways
+from province.plan.flows import Ground, Takers, flow_id, planned_flows, spheres_of, ways
 from province.plan.hosts import CARRIER, carrier_host, centre_hosts, hub_lines
 from province.plan.model import Plan, PlannedFlow, PlannedService, Segment
 from province.plan.places import Places
@@ -42,7 +42,7 @@ def make_plan(
     places.areas.update({(CENTRE, segment.name): [area_of(segment)] for segment in centre})
     hosts = centre_hosts(register, catalogue, segments, places)
     of_centre = tuple(hosts)
-    units = Units(register, catalogue, hubs_of(hosts), places)
+    units = Units(register, catalogue, hubs_of(hosts, catalogue), places)
     for unit in register.units:
         units.add(unit, closed=unit.state == CLOSED)
     hosts += units.hosts
@@ -62,7 +62,7 @@ def make_plan(
             services={service.id: service for service in services},
         ),
         offered,
-        {app.id: app.taken_by(catalogue.kinds) for app in shown},
+        {app.id: Takers(kinds=app.taken_by(catalogue.kinds), spheres=app.spheres) for app in shown},
     )
     serving = services
     if members is not None:
@@ -110,8 +110,9 @@ def _flow_problems(plan: Plan, catalogue: Catalogue) -> Iterable[Problem]:
     declared: dict[str, list[Origin]] = {}
     for flow in catalogue.flows:
         for service in flow.services or [s for s in services if s not in known]:
-            declared.setdefault(f"{flow.id}-{service}", []).append(flow.origin)
-    open_units = any(unit.state != CLOSED for unit in plan.units)
+            for sphere in flow.spheres:
+                declared.setdefault(flow_id(flow, service, sphere), []).append(flow.origin)
+    open_units = {unit.sphere for unit in plan.units if unit.state != CLOSED}
     seen: set[str] = set()
     for planned in plan.flows:
         origins = declared.get(planned.id, [NOWHERE])
@@ -121,7 +122,7 @@ def _flow_problems(plan: Plan, catalogue: Catalogue) -> Iterable[Problem]:
             )
         seen.add(planned.id)
         # Flows of units have no end while no unit is open, and an application none while nobody takes it.
-        if not open_units:
+        if not (planned.sphere in open_units if planned.sphere else open_units):
             continue
         anywhere = not planned.destination.segments
         taken = planned.service in known
@@ -139,16 +140,17 @@ def _flow_problems(plan: Plan, catalogue: Catalogue) -> Iterable[Problem]:
                 )
     for number, flow in enumerate(catalogue.flows):
         for service in flow.services or [s for s in services if s not in known]:
-            for (source, destination), hops in ways(catalogue, flow, services[service]).items():
-                if hops is None:
-                    yield _problem(
-                        "002",
-                        flow.origin,
-                        f"flows[{number}]",
-                        f"no way from {'/'.join(source)} to {'/'.join(destination)}",
-                        "segments that routers join",
-                        "Correct the flow, or `forwards` of the machines.",
-                    )
+            for sphere in spheres_of(flow):
+                for (source, destination), hops in ways(catalogue, flow, services[service], sphere).items():
+                    if hops is None:
+                        yield _problem(
+                            "002",
+                            flow.origin,
+                            f"flows[{number}]",
+                            f"no way from {'/'.join(source)} to {'/'.join(destination)}",
+                            "segments that routers join",
+                            "Correct the flow, or `forwards` of the machines.",
+                        )
 
 
 def _service_problems(

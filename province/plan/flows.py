@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from netaddr import IPNetwork
 
 from province.plan.addressing import WAN, merged, number_of
+from province.plan.hosts import TUNNEL
 from province.plan.model import Endpoint, PlannedFlow, PlannedService, Port, Segment
 from province.plan.places import Class as Class
 from province.plan.places import Places
@@ -31,18 +32,27 @@ def class_of(segment: Segment, owner: str) -> Class:
     return (CENTRE if owner == CENTRE else "unit", WAN if segment.owner == "carrier" else segment.name)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takers:
+    """Units that are given an application: of these kinds, in these spheres."""
+
+    kinds: frozenset[str]
+    spheres: frozenset[str]
+
+
 def planned_flows(
-    ground: Ground, services: Mapping[str, Service], applications: Mapping[str, frozenset[str]]
+    ground: Ground, services: Mapping[str, Service], applications: Mapping[str, Takers]
 ) -> tuple[PlannedFlow, ...]:
-    """All flows of the catalogue. `applications` are the kinds of units that are given each, by id."""
+    """All flows of the catalogue. `applications` are who is given each, by id."""
     known: dict[tuple[object, ...], Networks] = {}
     flows = []
-    for flow, wanted in declared(ground.catalogue, applications):
+    for flow, wanted, sphere in _declared(ground.catalogue, applications):
         service = services[wanted]
-        takers = applications.get(wanted) if flow.applications else None
-        source = _endpoint(ground, known, flow.source, takers, wanted if flow.applications else "")
+        takers = applications[wanted].kinds if flow.applications else None
+        of = frozenset((sphere,) if sphere else flow.spheres)
+        source = _endpoint(ground, known, flow.source, of, takers, wanted if flow.applications else "")
         target = _narrowed(flow.destination, service)
-        destination = _endpoint(ground, known, target, None, "")
+        destination = _endpoint(ground, known, target, of, None, "")
         offered = ground.services.get(wanted)
         if offered and target.machine == offered.machine and _asked_at_vip(ground, service):
             destination = Endpoint(
@@ -54,26 +64,61 @@ def planned_flows(
             )
         flows.append(
             PlannedFlow(
-                id=f"{flow.id}-{wanted}",
+                id=flow_id(flow, wanted, sphere),
                 source=source,
                 destination=destination,
                 service=wanted,
                 ports=service.ports,
                 reason=flow.reason,
                 owner=flow.owner,
+                sphere=sphere,
             )
         )
     return tuple(flows)
 
 
-def declared(catalogue: Catalogue, applications: Iterable[str]) -> list[tuple[Flow, str]]:
-    """Each flow of the catalogue with each of its services: the flows of the plan, in their order."""
-    every = tuple(applications)
+def _declared(catalogue: Catalogue, applications: Mapping[str, Takers]) -> list[tuple[Flow, str, str]]:
+    """Each flow of the catalogue with each of its services and spheres: the flows of the plan, in order."""
     return [
-        (flow, wanted)
+        (flow, wanted, sphere)
         for flow in catalogue.flows
-        for wanted in (every if flow.applications else flow.services)
+        for wanted in (applications if flow.applications else flow.services)
+        for sphere in spheres_of(flow)
+        if not flow.applications or sphere in applications[wanted].spheres
     ]
+
+
+def declared(catalogue: Catalogue, flows: Iterable[PlannedFlow]) -> list[tuple[PlannedFlow, Flow]]:
+    """Planned flows, each with what the catalogue says of it."""
+    known: dict[str, Flow] = {}
+    begun: dict[str, list[Flow]] = {}
+    for flow in catalogue.flows:
+        if flow.applications:
+            begun.setdefault(flow.id, []).append(flow)
+        known |= {flow_id(flow, wanted, sphere): flow for wanted in flow.services for sphere in flow.spheres}
+    made = []
+    for planned in flows:
+        found = known.get(planned.id)
+        if found is None:
+            # Applications are not in the catalogue: the id begins with the flow's, and ends as it must.
+            found = next(
+                flow
+                for flows_ in begun.values()
+                for flow in flows_
+                if planned.id in {flow_id(flow, planned.service, sphere) for sphere in flow.spheres}
+            )
+        made.append((planned, found))
+    return made
+
+
+def spheres_of(flow: Flow) -> tuple[str, ...]:
+    """The spheres that a flow is planned for apart: only where one of its ends is a unit's."""
+    return flow.spheres if "unit" in (flow.source.at, flow.destination.at) else ("",)
+
+
+def flow_id(flow: Flow, service: str, sphere: str) -> str:
+    """The id of a planned flow: `<flow>-<service>`, in a further sphere of the same flow with its name."""
+    return f"{flow.id}-{service}" + (f"-{sphere}" if sphere and sphere != flow.spheres[0] else "")
 
 
 def _asked_at_vip(ground: Ground, service: Service) -> bool:
@@ -95,13 +140,14 @@ def _endpoint(
     ground: Ground,
     known: dict[tuple[object, ...], Networks],
     side: Side,
+    spheres: frozenset[str],
     takers: frozenset[str] | None,
     application: str,
 ) -> Endpoint:
     """A side with its addresses. Flows share ends: what was worked out once is in `known`."""
-    key = (side.at, side.segments, side.machine, takers, application)
+    key = (side.at, side.segments, side.machine, side.at != CENTRE and spheres, takers, application)
     if key not in known:
-        known[key] = _networks(ground, side, takers, application)
+        known[key] = _networks(ground, side, spheres, takers, application)
     four, six = known[key]
     return Endpoint(
         zone=side.zone,
@@ -112,17 +158,19 @@ def _endpoint(
     )
 
 
-def _networks(ground: Ground, side: Side, takers: frozenset[str] | None, application: str) -> Networks:
-    """Addresses of the machine of a side, or the side's whole segments; of units that take an application."""
+def _networks(
+    ground: Ground, side: Side, spheres: frozenset[str], takers: frozenset[str] | None, application: str
+) -> Networks:
+    """Addresses of the machine of a side, or the side's whole segments.
+
+    Of units only those of some spheres, and only those that take an application.
+    """
     places, machine = ground.places, side.machine
-    refused = (
-        frozenset()
-        if takers is None
-        else frozenset(
-            unit.id
-            for unit in ground.units.values()
-            if unit.kind not in takers or application not in unit.services
-        )
+    refused = frozenset(
+        unit.id
+        for unit in ground.units.values()
+        if unit.sphere not in spheres
+        or (takers is not None and (unit.kind not in takers or application not in unit.services))
     )
     fours: list[tuple[int, int]] = []
     sixes: list[tuple[int, int]] = []
@@ -153,14 +201,15 @@ class Hop:
 
 
 def ways(
-    catalogue: Catalogue, flow: Flow, machine: str = ""
+    catalogue: Catalogue, flow: Flow, machine: str = "", sphere: str = ""
 ) -> Mapping[tuple[Class, Class], tuple[Hop, ...] | None]:
     """For each pair of classes of a flow's ends, the routers between; None where there is no way.
 
-    `machine` is who answers where the flow itself does not say. Nothing leaves management, and flows
-    inside one network or into a line of a carrier pass no router of ours.
+    `machine` is who answers where the flow itself does not say. Tunnels of units lead to the hubs of
+    `sphere`. Nothing leaves management, and flows inside one network or into a line of a carrier pass no
+    router of ours.
     """
-    links = _links(catalogue)
+    links = _links(catalogue, sphere or flow.spheres[0])
     found: dict[tuple[Class, Class], tuple[Hop, ...] | None] = {}
     target = flow.destination.machine or machine
     for source in _classes(flow.source):
@@ -185,7 +234,7 @@ def _classes(side: Side) -> Iterable[Class]:
             yield (at, name)
 
 
-def _links(catalogue: Catalogue) -> dict[Class, list[tuple[str, Class]]]:
+def _links(catalogue: Catalogue, sphere: str) -> dict[Class, list[tuple[str, Class]]]:
     """Which router takes traffic from one class of segments to another; tunnels join those of both ends."""
     links: dict[Class, list[tuple[str, Class]]] = {}
     for machine in catalogue.machines.values():
@@ -194,9 +243,11 @@ def _links(catalogue: Catalogue) -> dict[Class, list[tuple[str, Class]]]:
             for there in machine.forwards:
                 if here != there:
                     links.setdefault((at, here), []).append((machine.id, (at, there)))
-    tunnels = (CENTRE, "tun"), ("unit", "tun")
-    for one, other in (tunnels, tunnels[::-1]):
-        links.setdefault(one, []).append(("", other))
+    for hub in catalogue.hubs:
+        if hub.sphere == sphere:
+            tunnels = (CENTRE, catalogue.tunnel_of(hub)), ("unit", TUNNEL)
+            for one, other in (tunnels, tunnels[::-1]):
+                links.setdefault(one, []).append(("", other))
     return links
 
 

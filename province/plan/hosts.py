@@ -13,6 +13,7 @@ from province.register.catalogue import Catalogue, Machine
 from province.register.model import CENTRE, Register
 
 CARRIER = "carrier"
+# The segment of a unit with its gateway's ends of tunnels.
 TUNNEL = "tun"
 
 
@@ -54,6 +55,7 @@ def centre_hosts(
 def _centre_interfaces(
     machine: Machine, member: int, segments: Mapping[str, Segment], catalogue: Catalogue
 ) -> Iterable[Interface]:
+    tunnels = {segment.name for segment in catalogue.centre if segment.tunnel}
     for wanted in machine.interfaces:
         if wanted == WAN:
             line = segments[f"{CARRIER}/{machine.short}-{member}-{WAN}"]
@@ -64,9 +66,9 @@ def _centre_interfaces(
                 addresses=both(line, 2),
                 default_route=machine.default == WAN,
             )
-        elif wanted == TUNNEL:
+        elif wanted in tunnels:
             # One interface for the tunnels of all units.
-            segment = segments[f"{CENTRE}/{TUNNEL}"]
+            segment = segments[f"{CENTRE}/{wanted}"]
             yield Interface(
                 name=HUB_TUNNEL,
                 segment=segment.id,
@@ -124,12 +126,19 @@ def carrier_host(
 
 
 def hub_lines(register: Register, catalogue: Catalogue) -> list[Segment]:
-    """The lines of the hubs, one each: the centre's lines are numbered by member."""
-    hub, lines = catalogue.machines["hub"], Lines(register.pools[CENTRE])
-    return [
-        lines.segment(f"{hub.short}-{member}", WAN, f"{hub.short}{member}", 0, member - 1, None)
-        for member in range(1, members_of(hub, register) + 1)
-    ]
+    """The lines of the hubs, one each: the centre's lines are numbered by hub and member."""
+    lines = Lines(register.pools[CENTRE])
+    made = []
+    before = 0
+    for hub in catalogue.hubs:
+        first, *others = hub.short.split("-")
+        code = first + "".join(word[0] for word in others)  # of few letters: it goes into names of bridges
+        made += [
+            lines.segment(f"{hub.short}-{member}", WAN, f"{code}{member}", 0, before + member - 1, None)
+            for member in range(1, members_of(hub, register) + 1)
+        ]
+        before += hub.members
+    return made
 
 
 def _interface(machine: Machine, member: int, segment: Segment, catalogue: Catalogue) -> Interface:

@@ -170,7 +170,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedFlow:
-    """Traffic that is allowed. What is not listed is refused."""
+    """Traffic that is allowed. What is not listed is refused.
+
+    `sphere` is that of the units at its ends, "" where no unit is meant or those of all spheres are.
+    """
 
     id: str
     source: Endpoint
@@ -179,11 +182,15 @@ class PlannedFlow:
     ports: tuple[Port, ...]
     reason: str
     owner: str
+    sphere: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """A WAN tunnel between a unit's gateway and one hub."""
+    """A WAN tunnel between a unit's gateway and one hub of its sphere.
+
+    `preferred`: the way that the unit takes while both are there, in both directions.
+    """
 
     unit: str
     gateway: str  # host names
@@ -199,6 +206,7 @@ class Peer:
     hub_address6: IPAddress
     allowed4: tuple[IPNetwork, ...]  # what the hub accepts from this gateway
     allowed6: tuple[IPNetwork, ...]
+    preferred: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,14 +141,14 @@ class Rulebook:
         self._plan = plan
         base = {service.id for service in catalogue.services if service.base}
         machines = {service.id: service.machine for service in plan.services}
-        known = {service.id for service in catalogue.services}
-        applications = [service.id for service in plan.services if service.id not in known]
-        pairs = declared(catalogue, applications)
+        self._spheres = {unit.id: unit.sphere for unit in plan.units}
+        self._spheres |= {machine.id: machine.sphere for machine in catalogue.hubs}
         self.ends: Mapping[str, tuple[End, End]] = {
             flow.id: (End(flow.source), End(flow.destination)) for flow in plan.flows
         }
         self._traffic: list[_Traffic] = []
-        for planned, (flow, wanted) in zip(plan.flows, pairs, strict=True):
+        for planned, flow in declared(catalogue, plan.flows):
+            wanted = planned.service
             if wanted in base:
                 continue
             target = flow.destination
@@ -156,7 +156,7 @@ class Rulebook:
                 target = Side(
                     zone=target.zone, at=target.at, segments=target.segments, machine=machines[wanted]
                 )
-            found = ways(catalogue, flow, target.machine)
+            found = ways(catalogue, flow, target.machine, planned.sphere)
             source, destination = self.ends[planned.id]
             self._traffic.append(
                 _Traffic(
@@ -170,7 +170,7 @@ class Rulebook:
                     destination=destination,
                 )
             )
-        self._tasks: dict[tuple[str, frozenset[Class]], list[_Task]] = {}
+        self._tasks: dict[tuple[str, str, frozenset[Class]], list[_Task]] = {}
 
     @cached_property
     def _segments(self) -> Mapping[str, Segment]:
@@ -194,7 +194,8 @@ class Rulebook:
         told = _Told()
         # Of one flow there is no second rule for the same interfaces.
         made: dict[str, dict[tuple[str, str, str], list[Rule]]] = {"input": {}, "output": {}, "forward": {}}
-        for traffic, sends, takes, passes in self._duties(host.machine, frozenset(by_class)):
+        sphere = self._spheres.get(host.machine if host.owner == CENTRE else host.owner, "")
+        for traffic, sends, takes, passes in self._duties(host.machine, sphere, frozenset(by_class)):
             name = traffic.planned.id
             for at in sends:
                 for interface in by_class[at]:
@@ -214,12 +215,17 @@ class Rulebook:
                             made["forward"][key] = self._through(traffic, host, came, goes, told)
         return {chain: [rule for rules in found.values() for rule in rules] for chain, found in made.items()}
 
-    def _duties(self, machine: str, classes: frozenset[Class]) -> list[_Task]:
-        found = self._tasks.get((machine, classes))
+    def _duties(self, machine: str, sphere: str, classes: frozenset[Class]) -> list[_Task]:
+        """What a machine does for flows; one that is of a sphere nothing for those of another."""
+        found = self._tasks.get((machine, sphere, classes))
         if found is None:
-            found = self._tasks[machine, classes] = [
+            found = self._tasks[machine, sphere, classes] = [
                 task
-                for task in (_task(traffic, machine, classes) for traffic in self._traffic)
+                for task in (
+                    _task(traffic, machine, classes)
+                    for traffic in self._traffic
+                    if not sphere or traffic.planned.sphere in ("", sphere)
+                )
                 if any(task[1:])
             ]
         return found

@@ -26,7 +26,7 @@ from province.plan.model import (
     new_interface,
 )
 from province.plan.places import Places
-from province.register.catalogue import Catalogue, Machine
+from province.register.catalogue import SPHERES, Catalogue, Machine
 from province.register.model import Pool, Register, Unit
 
 PORT = 51820
@@ -39,23 +39,26 @@ class Hub:
 
     name: str
     member: int
+    sphere: str
     endpoint4: IPAddress
     endpoint6: IPAddress
     address4: IPAddress
     address6: IPAddress
 
 
-def hubs_of(hosts: list[PlannedHost]) -> tuple[Hub, ...]:
+def hubs_of(hosts: list[PlannedHost], catalogue: Catalogue) -> tuple[Hub, ...]:
     """The hubs among the hosts of the centre."""
+    spheres = {machine.id: machine.sphere for machine in catalogue.hubs}
     found = []
     for host in hosts:
-        if host.machine == "hub":
+        if host.machine in spheres:
             ends = {i.name: [a.ip for a in i.addresses] for i in host.interfaces}
             (endpoint4, endpoint6), (four, six) = ends[WAN], ends[HUB_TUNNEL]
             found.append(
                 Hub(
                     name=host.name,
                     member=host.member,
+                    sphere=spheres[host.machine],
                     endpoint4=endpoint4,
                     endpoint6=endpoint6,
                     address4=four,
@@ -101,25 +104,30 @@ class Units:
         self.hosts: list[PlannedHost] = []
         self.peers: list[Peer] = []
         self._domain = register.domain
-        self._hubs = hubs
+        self._hubs = {sphere: tuple(hub for hub in hubs if hub.sphere == sphere) for sphere in SPHERES}
         self._places = places
         self._cut = Cut(catalogue)
         self._kinds = catalogue.kinds
         self._pools: dict[str, tuple[Pool, Blocks, Lines]] = {
             name: (pool, Blocks(pool), Lines(pool)) for name, pool in register.pools.items()
         }
-        self._kits = [
-            _Kit(
-                machine=machine,
-                member=member,
-                roles=(*catalogue.base_roles, *machine.roles) if machine.roles else (),
-                plugs=tuple(self._plugs(machine, member, catalogue)),
-            )
-            for machine in (catalogue.machines[name] for name in catalogue.unit_machines)
-            for member in range(1, machine.members + 1)
-        ]
+        self._kits = {
+            sphere: [
+                _Kit(
+                    machine=machine,
+                    member=member,
+                    roles=(*catalogue.base_roles, *machine.roles) if machine.roles else (),
+                    plugs=tuple(self._plugs(machine, member, catalogue, own)),
+                )
+                for machine in (catalogue.machines[name] for name in catalogue.unit_machines)
+                for member in range(1, machine.members + 1)
+            ]
+            for sphere, own in self._hubs.items()
+        }
 
-    def _plugs(self, machine: Machine, member: int, catalogue: Catalogue) -> list[_Plug | None]:
+    def _plugs(
+        self, machine: Machine, member: int, catalogue: Catalogue, hubs: tuple[Hub, ...]
+    ) -> list[_Plug | None]:
         made: list[_Plug | None] = []
         where = {segment.name: number for number, segment in enumerate(catalogue.unit)}
         for wanted in machine.interfaces:
@@ -138,7 +146,7 @@ class Units:
                         method="tunnel",
                         tunnel=True,
                     )
-                    for hub in self._hubs
+                    for hub in hubs
                 ]
                 continue
             paired = machine.members > 1 and machine.vip and wanted == machine.primary
@@ -213,7 +221,7 @@ class Units:
         self.lines += lines
         for area in areas:
             self._places.areas.setdefault(("unit", area[1]), []).append(area)
-        for kit in self._kits:
+        for kit in self._kits[unit.sphere]:
             self._host(kit, planned, areas, lines)
 
     def _host(self, kit: _Kit, unit: PlannedUnit, areas: tuple[Area, ...], lines: list[Segment]) -> None:
@@ -268,11 +276,15 @@ class Units:
             self._tunnels(name, unit)
 
     def _tunnels(self, gateway: str, unit: PlannedUnit) -> None:
-        """A tunnel from a unit's gateway to each hub."""
+        """A tunnel from a unit's gateway to each hub of its sphere.
+
+        Units take the hubs in turn, by their index: so the load is shared, and a unit's way never moves.
+        """
         ends = next(segment for segment in unit.segments if segment.name == TUNNEL)
         four, six = number_of(ends.network4), number_of(ends.network6)
         allowed4, allowed6 = (unit.prefix4,), (unit.prefix6,)
-        for hub in self._hubs:
+        hubs = self._hubs[unit.sphere]
+        for number, hub in enumerate(hubs, start=1):
             self.peers.append(
                 Peer(
                     unit=unit.id,
@@ -289,5 +301,6 @@ class Units:
                     hub_address6=hub.address6,
                     allowed4=allowed4,
                     allowed6=allowed6,
+                    preferred=number % len(hubs) == unit.index % len(hubs),
                 )
             )

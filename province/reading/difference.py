@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from netaddr import IPNetwork
@@ -18,7 +18,7 @@ from province.plan.flows import Class, class_of, declared, ways
 from province.plan.model import Interface, Plan, PlannedFlow, PlannedHost, PlannedUnit, Segment
 from province.reading.cost import NOTHING, QUANTITIES, Cost, cost_of, size_of
 from province.reading.cost import as_json as cost_json
-from province.register.catalogue import ANY, OUTSIDE, Catalogue, Side
+from province.register.catalogue import ANY, OUTSIDE, SPHERES, Catalogue, Side
 from province.register.model import CENTRE, Register, Unit
 
 JSON = dict[str, Any]
@@ -416,18 +416,44 @@ class _Touched:
     def _routes(self) -> None:
         """Border routers and hubs hear of every open unit, gateways of what the centre announces."""
 
-        def blocks(state: State) -> set[object]:
-            return {(u.prefix4, u.prefix6, u.asn) for u in state.plan.units if u.state != CLOSED}
+        def blocks(state: State, sphere: str) -> set[object]:
+            return {
+                (u.prefix4, u.prefix6, u.asn)
+                for u in state.plan.units
+                if u.state != CLOSED and sphere in ("", u.sphere)
+            }
 
-        def centre(state: State) -> list[Segment]:
-            return [s for s in state.plan.segments if s.owner == CENTRE]
+        def centre(state: State) -> list[object]:
+            announced = {s.name: s.announced for s in state.catalogue.centre}
+            return [(s, announced.get(s.name)) for s in state.plan.segments if s.owner == CENTRE]
 
-        units_changed = blocks(self.before) != blocks(self.after)
+        units_changed = {
+            sphere: blocks(self.before, sphere) != blocks(self.after, sphere) for sphere in ("", *SPHERES)
+        }
         centre_changed = centre(self.before) != centre(self.after)
         routers = [host for hosts in self.by_machine.values() for host in hosts if "routing" in host.roles]
         for host in routers:
-            if centre_changed or (units_changed and host.owner == CENTRE):
+            if centre_changed or (host.owner == CENTRE and units_changed[self._sphere(host)]):
                 self._say(host.name, "routes")
+
+        def given(state: State) -> set[object]:
+            """Blocks of units that others assigned: they are in no pool."""
+            pools = state.register.pools
+            return {
+                (block, block.prefixlen)
+                for u in state.plan.units
+                if u.state != CLOSED
+                for block, inside in (
+                    (u.prefix4, pools[u.pool].networks4),
+                    (u.prefix6, (pools[u.pool].network6,)),
+                )
+                if not any(block in network for network in inside)
+            }
+
+        if given(self.before) != given(self.after):
+            for host in routers:
+                if self._sphere(host) and host.owner == CENTRE:
+                    self._say(host.name, "routes")
         if self.before.register.pools != self.after.register.pools:
             for host in self.after.plan.hosts:
                 if host.owner == CENTRE:
@@ -494,10 +520,9 @@ class _Touched:
         catalogue, plan = state.catalogue, state.plan
         base = {service.id for service in catalogue.services if service.base}
         machines = {service.id: service.machine for service in plan.services}
-        known = {service.id for service in catalogue.services}
-        applications = [service.id for service in plan.services if service.id not in known]
         found = {}
-        for planned, (flow, wanted) in zip(plan.flows, declared(catalogue, applications), strict=True):
+        for planned, flow in declared(catalogue, plan.flows):
+            wanted = planned.service
             if wanted in base:
                 continue
             target = flow.destination
@@ -505,7 +530,7 @@ class _Touched:
                 target = Side(
                     zone=target.zone, at=target.at, segments=target.segments, machine=machines[wanted]
                 )
-            every = [way for way in ways(catalogue, flow, target.machine).values() if way]
+            every = [way for way in ways(catalogue, flow, target.machine, planned.sphere).values() if way]
             found[planned.id] = _Resolved(
                 planned=planned,
                 source=flow.source,
@@ -521,21 +546,33 @@ class _Touched:
     ) -> None:
         """Who begins it, who answers it, who lets it through."""
         theirs = self._owners(sources), self._owners(destinations)
+        meant = partial(self._meant, flow)
         everybody = whole or (bool(destinations) and not flow.same_segment)
-        for host in self._at(flow.source):
+        for host in filter(meant, self._at(flow.source)):
             segments = {c for c in self._classes(host) if c[1] in flow.source.segments}
             if segments - {at for machine, at in flow.first if machine == host.machine} and (
                 everybody or host.owner in theirs[0]
             ):
                 self._say(host.name, "firewall")
-        for host in self._at(flow.target):
+        for host in filter(meant, self._at(flow.target)):
             everyone = whole or (bool(sources) and not flow.same_segment)
             if everyone or host.owner in theirs[1]:
                 self._say(host.name, "firewall")
         for machine, _ in flow.hops:
-            for host in self.by_machine.get(machine, ()):
+            for host in filter(meant, self.by_machine.get(machine, ())):
                 if whole or destinations or (host.owner == CENTRE and sources) or host.owner in theirs[0]:
                     self._say(host.name, "firewall")
+
+    def _sphere(self, host: PlannedHost) -> str:
+        """The sphere of a hub or of a unit's host; "" for others."""
+        if host.owner == CENTRE:
+            return self.after.catalogue.machines[host.machine].sphere
+        unit = self.after.units.get(host.owner)
+        return unit.sphere if unit else ""
+
+    def _meant(self, flow: _Resolved, host: PlannedHost) -> bool:
+        """Whether a host may have rules for a flow: none of one sphere has any for the other."""
+        return not flow.planned.sphere or self._sphere(host) in ("", flow.planned.sphere)
 
     def _owners(self, networks: frozenset[IPNetwork]) -> set[str]:
         owners: set[str] = set()

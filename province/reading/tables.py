@@ -19,7 +19,7 @@ from province.plan.flows import declared
 from province.plan.model import Endpoint, PlannedFlow, Port, Segment
 from province.reading.cost import size_of
 from province.reading.difference import CARRIER, CLOSED, State
-from province.register.catalogue import FIRST_LEASE, Flow, Side
+from province.register.catalogue import FIRST_LEASE, SPHERES, Flow, Side
 from province.register.model import CENTRE, Alias, Link, Unit
 
 Cell = str | int
@@ -285,17 +285,16 @@ _ELSE = {"any": ("mọi máy", "every machine"), "outside": ("bên ngoài", "out
 def flow_list(subject: Subject) -> Table:
     """Every flow: who may begin, who answers, why, and who answers for it."""
     state = subject.state
-    known = {service.id for service in state.catalogue.services}
-    applications = [service.id for service in state.plan.services if service.id not in known]
     sides = _Sides(subject)
     rows = []
-    for planned, (flow, _) in zip(state.plan.flows, declared(state.catalogue, applications), strict=True):
+    for planned, flow in declared(state.catalogue, state.plan.flows):
         rows.append((
             planned.id,
+            words.both(words.of(words.SPHERES, planned.sphere)) if planned.sphere else "",
             words.both(words.ZONES[planned.source.zone]),
-            sides.words(planned.source, flow.source),
+            sides.words(planned.source, flow.source, planned.sphere),
             words.both(words.ZONES[planned.destination.zone]),
-            sides.words(planned.destination, flow.destination),
+            sides.words(planned.destination, flow.destination, planned.sphere),
             planned.service,
             _ports(planned.ports),
             _reason(planned, flow),
@@ -313,6 +312,7 @@ def flow_list(subject: Subject) -> Table:
         about_en="These flows are allowed; every other is refused.",
         columns=(
             Column(key="id", vi="Mã", en="Id", code=True),
+            Column(key="sphere", vi="Khối", en="Sphere"),
             Column(key="from_zone", vi="Từ vùng", en="From zone"),
             Column(key="from", vi="Bên gọi", en="From", wide=True),
             Column(key="to_zone", vi="Đến vùng", en="To zone"),
@@ -342,7 +342,11 @@ class _Sides:
 
     def __init__(self, subject: Subject) -> None:
         self._state = subject.state
-        self._open = {unit.id for unit in subject.state.plan.units if unit.state != CLOSED}
+        open_units = [unit for unit in subject.state.plan.units if unit.state != CLOSED]
+        self._open = {
+            sphere: {unit.id for unit in open_units if sphere in ("", unit.sphere)}
+            for sphere in ("", *SPHERES)
+        }
         spans = sorted(
             (network.version, network.first, network.last, str(network))
             for pool in subject.state.register.pools.values()
@@ -357,8 +361,9 @@ class _Sides:
         self._spans = {version: [s for s in spans if s[0] == version] for version in (4, 6)}
         self._firsts = {version: [s[1] for s in spans if s[0] == version] for version in (4, 6)}
 
-    def words(self, planned: Endpoint, side: Side) -> str:
-        """`Máy tính cán bộ · staff; 71 đơn vị · all 71 units`."""
+    def words(self, planned: Endpoint, side: Side, sphere: str) -> str:
+        """`Máy tính cán bộ · staff: cả 71 đơn vị · all 71 units`, of a sphere where the flow is of one."""
+        everybody = self._open[sphere]
         if side.machine:
             what = words.both(words.of(words.MACHINES, side.machine))
         else:
@@ -366,13 +371,13 @@ class _Sides:
         if not planned.segments:
             return words.both(_ELSE["outside"])
         owners = {self._state.owners.get(n) for n in (*planned.networks4, *planned.networks6)}
-        units = sorted(owner for owner in owners if owner in self._open)
+        units = sorted(owner for owner in owners if owner in everybody)
         where = [words.both(words.of(words.POOLS, CENTRE))] if CENTRE in owners else []
-        if len(units) == len(self._open) and len(units) > 1:
+        if len(units) == len(everybody) and len(units) > 1:
             where.append(f"cả {len(units)} đơn vị · all {len(units)} units")
         elif len(units) > FEW_NAMES:
             where.append(
-                f"{len(units)} trong {len(self._open)} đơn vị · {len(units)} of {len(self._open)} units"
+                f"{len(units)} trong {len(everybody)} đơn vị · {len(units)} of {len(everybody)} units"
             )
         else:
             where += units

@@ -19,7 +19,7 @@ WORD = Text(
     words="lower-case letters, digits and underscores, a letter first", pattern=r"[a-z][a-z0-9_]*", maximum=30
 )
 CODE = Text(
-    words="1 to 5 lower-case letters or digits, a letter first", pattern=r"[a-z][a-z0-9]{0,4}", maximum=5
+    words="1 to 6 lower-case letters or digits, a letter first", pattern=r"[a-z][a-z0-9]{0,5}", maximum=6
 )
 SENTENCE = Text(words="a sentence", maximum=300)
 LAYERS = (
@@ -52,6 +52,8 @@ SIZES: Mapping[str, tuple[Integer, str]] = {
     "memory_mib": (Integer(minimum=128, maximum=4_194_304, unit="MiB"), "memory of one member"),
     "disk_gib": (Integer(minimum=1, maximum=1_048_576, unit="GiB"), "disk of one member"),
 }
+# Routing domains of units that meet in named shared services only. What names none is the first one's.
+SPHERES = ("government", "party")
 # Machines that are not ours, in services and flows.
 OUTSIDE = "outside"
 ANY = "any"
@@ -70,7 +72,10 @@ NOWHERE = Origin()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CentreSegment:
-    """A segment of the centre; `place` counts /24 and /64 networks, `gateway` is a machine or `outside`."""
+    """A segment of the centre; `place` counts /24 and /64 networks, `gateway` is a machine or `outside`.
+
+    `announced` are the spheres whose units learn the way to it.
+    """
 
     name: str
     code: str
@@ -78,7 +83,7 @@ class CentreSegment:
     vlan: int
     place: int
     gateway: str = ""
-    announced: bool = False
+    announced: tuple[str, ...] = ()
     tunnel: bool = False
 
 
@@ -103,7 +108,8 @@ class UnitSegment:
 class Machine:
     """A kind of machine: where it stands, in which segments, what it does, and how large a member is.
 
-    `cores` counts processor cores, `memory_mib` MiB, `disk_gib` GiB, of each member.
+    `cores` counts processor cores, `memory_mib` MiB, `disk_gib` GiB, of each member. `sphere` is that of the
+    units whose hub it is, "" for what is no hub; `group` another machine whose group of hosts it joins.
     """
 
     id: str
@@ -124,6 +130,8 @@ class Machine:
     asn: int
     roles: tuple[str, ...]
     needs: tuple[str, ...]
+    sphere: str = ""
+    group: str = ""
 
     def own(self, member: int) -> int:
         """The place of a member: pairs leave the number itself to their virtual address."""
@@ -162,7 +170,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """Traffic that is allowed, before it is resolved into addresses."""
+    """Traffic that is allowed, before it is resolved into addresses; for units of `spheres`."""
 
     id: str
     source: Side
@@ -172,6 +180,7 @@ class Flow:
     same_segment: bool
     reason: str
     owner: str
+    spheres: tuple[str, ...] = SPHERES[:1]
     origin: Origin = field(default=NOWHERE, compare=False, repr=False)
 
 
@@ -201,6 +210,16 @@ class Catalogue:
     def machines_at(self, where: str) -> tuple[Machine, ...]:
         """Machines of the centre, of a unit, or of the carrier, in the file's order."""
         return tuple(machine for machine in self.machines.values() if machine.where == where)
+
+    @property
+    def hubs(self) -> tuple[Machine, ...]:
+        """Hubs of the WAN, one machine for each sphere that has any."""
+        return tuple(machine for machine in self.machines.values() if machine.sphere)
+
+    def tunnel_of(self, machine: Machine) -> str:
+        """The centre's segment in which tunnels of a hub end."""
+        tunnels = {segment.name for segment in self.centre if segment.tunnel}
+        return next(name for name in machine.interfaces if name in tunnels)
 
 
 def _pending(prefix: str, value: Any) -> list[tuple[str, str]]:
@@ -264,7 +283,11 @@ _SHAPES: dict[str, Shape] = {
                                 Integer(minimum=0, maximum=CENTRE_SEGMENTS - 1), "number of its network"
                             ),
                             "gateway": Field(NAME, "machine that routes it, or `outside`", required=False),
-                            "announced": Field(Flag(), "whether units learn the way to it", required=False),
+                            "announced": Field(
+                                ListOf(item=Choice(SPHERES), minimum=1, unique=True),
+                                "spheres whose units learn the way to it",
+                                required=False,
+                            ),
                             "tunnel": Field(
                                 Flag(), "whether it is addresses of tunnels only", required=False
                             ),
@@ -315,6 +338,12 @@ _SHAPES: dict[str, Shape] = {
                         {
                             "title": Field(SENTENCE, "what it is"),
                             "short": Field(NAME, "short name, in names of hosts", required=False),
+                            "sphere": Field(
+                                Choice(SPHERES), "sphere of the units whose hub it is", required=False
+                            ),
+                            "group": Field(
+                                WORD, "machine whose group of hosts it joins besides its own", required=False
+                            ),
                             "where": Field(Choice(("centre", "unit", "carrier")), "where it stands"),
                             "members": Field(Integer(minimum=1, maximum=2), "1, or 2 for a pair"),
                             "place": Field(Integer(minimum=1, maximum=252), "number of its addresses"),
@@ -401,6 +430,11 @@ _SHAPES: dict[str, Shape] = {
                                 )
                                 for side, words in (("from", "who begins"), ("to", "who answers"))
                             },
+                            "spheres": Field(
+                                ListOf(item=Choice(SPHERES), minimum=1, unique=True),
+                                "spheres whose units it is for; the government's where nothing is said",
+                                required=False,
+                            ),
                             "services": Field(
                                 ListOf(item=NAME, minimum=1, unique=True), "services", required=False
                             ),
@@ -477,6 +511,8 @@ def _build(documents: Mapping[str, Document]) -> Catalogue:
 
     def segment(kind: Any, record: dict[str, Any]) -> Any:
         fields = {key: value for key, value in record.items() if key != "purpose"}
+        if "announced" in fields:
+            fields["announced"] = tuple(fields["announced"])
         return kind(**{**fields, "zone": Zone(record["zone"])})
 
     def side(record: dict[str, Any]) -> Side:
@@ -510,6 +546,8 @@ def _build(documents: Mapping[str, Document]) -> Catalogue:
                 asn=record.get("asn", 0),
                 roles=tuple(record["roles"]),
                 needs=tuple(record.get("needs", ())),
+                sphere=record.get("sphere", ""),
+                group=record.get("group", ""),
             )
             for name, record in data["machines.yml"]["machines"].items()
         },
@@ -538,6 +576,7 @@ def _build(documents: Mapping[str, Document]) -> Catalogue:
                 same_segment=record.get("same_segment", False),
                 reason=record["reason"],
                 owner=record["owner"],
+                spheres=tuple(record.get("spheres", SPHERES[:1])),
                 origin=origin("flows.yml", "flows", number),
             )
             for number, record in enumerate(data["flows.yml"]["flows"])
@@ -735,6 +774,7 @@ def _check_machines(catalogue: Catalogue, document: Document) -> None:
         [(("machines", m.id, "asn"), m.asn) for m in catalogue.machines.values() if m.asn],
         "AS number",
     )
+    _check_hubs(catalogue, document)
     for machine in catalogue.machines.values():
         here = managed["unit" if machine.where == "unit" else "centre"]
         if not here & set(machine.interfaces):
@@ -756,6 +796,39 @@ def _check_machines(catalogue: Catalogue, document: Document) -> None:
         if machine.where == "centre" and "routing" in machine.roles and not machine.asn:
             document.problem(
                 "020", ("machines", machine.id), "a router without 'asn'", "an AS number", "Add `asn:`."
+            )
+
+
+def _check_hubs(catalogue: Catalogue, document: Document) -> None:
+    """Every sphere has a hub of its own, with a transit and a tunnel segment that no other hub stands in."""
+    tunnels = {segment.name for segment in catalogue.centre if segment.tunnel}
+    ends: list[tuple[Path_, str]] = []
+    for hub in catalogue.hubs:
+        own = [name for name in hub.interfaces if name in tunnels]
+        if hub.where != "centre" or len(own) != 1 or "wan" not in hub.interfaces or hub.primary in own:
+            document.problem(
+                "020",
+                ("machines", hub.id, "sphere"),
+                "a hub without its place",
+                "a machine of the centre with a line (wan), one tunnel segment and another primary one",
+                "Correct its segments, or take `sphere` away.",
+            )
+        ends += [(("machines", hub.id, "interfaces"), name) for name in (hub.primary, *own)]
+    _once(document, [(("machines", hub.id, "sphere"), hub.sphere) for hub in catalogue.hubs], "sphere")
+    _once(document, [*ends], "segment of a hub")
+    for sphere in SPHERES:
+        if sphere not in {hub.sphere for hub in catalogue.hubs}:
+            document.problem(
+                "020",
+                ("machines",),
+                f"no hub of the sphere '{sphere}'",
+                "a machine for each sphere",
+                f"Write `sphere: {sphere}` at its hub.",
+            )
+    for machine in catalogue.machines.values():
+        if machine.group:
+            _known(
+                document, ("machines", machine.id, "group"), machine.group, set(catalogue.machines), "machine"
             )
 
 

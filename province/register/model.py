@@ -10,7 +10,15 @@ from typing import Any
 from netaddr import IPNetwork
 
 from province.problems import ProblemsFoundError
-from province.register.catalogue import CENTRE_BLOCK4, CENTRE_SEGMENTS, NAME, SIZES, WORD, Catalogue
+from province.register.catalogue import (
+    CENTRE_BLOCK4,
+    CENTRE_SEGMENTS,
+    NAME,
+    SIZES,
+    SPHERES,
+    WORD,
+    Catalogue,
+)
 from province.register.document import Document, Path_, dotted, near, read_document, shown
 from province.register.names import indistinct
 from province.register.shape import Choice, Date, Field, Integer, ListOf, MapOf, Network, Record, Text
@@ -18,7 +26,6 @@ from province.register.shape import Choice, Date, Field, Integer, ListOf, MapOf,
 CLOSED = "closed"
 OPEN = ("planned", "provisioned", "live")
 STATES = (*OPEN, CLOSED)
-SPHERES = ("government", "party")
 # Host names are `<id>-cpe-1`, labels of DNS (63 characters).
 UNIT_ID = Text(
     words="an id of lower-case letters, digits and single hyphens, a letter first, at most 50 characters",

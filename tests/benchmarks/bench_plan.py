@@ -73,7 +73,7 @@ def _integers(given: Any, meter: Meter) -> integers.Plain:
             for app in apps:
                 if app.published:
                     offered[app.id] = app.service(known.machines[app.record["machine"]].primary)
-                    taken[app.id] = app.taken_by(known.kinds)
+                    taken[app.id] = app.taken_by(known.kinds), app.spheres
             made = integers.plan(province, units["units"], known, offered, taken)
     return made
 
@@ -127,7 +127,7 @@ def numbers(plan: Plan) -> integers.Plain:
                 *(p.unit, p.gateway, p.hub, p.gateway_interface, p.hub_interface),
                 *(int(p.endpoint4), int(p.endpoint6), p.port),
                 *(int(p.gateway_address4), int(p.gateway_address6)),
-                *(int(p.hub_address4), int(p.hub_address6), nets(p.allowed4), nets(p.allowed6)),
+                *(int(p.hub_address4), int(p.hub_address6), nets(p.allowed4), nets(p.allowed6), p.preferred),
             )
             for p in plan.peers
         ],
@@ -142,7 +142,7 @@ def numbers(plan: Plan) -> integers.Plain:
         "flows": [
             (
                 *(f.id, end(f.source), end(f.destination), f.service),
-                *([(port.protocol, port.number) for port in f.ports], f.reason, f.owner),
+                *([(port.protocol, port.number) for port in f.ports], f.reason, f.owner, f.sphere),
             )
             for f in plan.flows
         ],

@@ -78,7 +78,7 @@ def plan(
     units: list[dict[str, Any]],
     catalogue: Catalogue,
     services: Mapping[str, Service],
-    taken: Mapping[str, frozenset[str]],
+    taken: Mapping[str, tuple[frozenset[str], frozenset[str]]],
 ) -> Plain:
     """Everything that a plan says. `units` in the register's order, without blocks given from outside."""
     domain = province["domain"]
@@ -99,7 +99,8 @@ def plan(
         else machine.roles
         for name, machine in machines.items()
     }
-    hubs = range(1, machines["hub"].members + 1)
+    hubs = {machine.sphere: range(1, machine.members + 1) for machine in machines.values() if machine.sphere}
+    tunnels = {part.name for part in catalogue.centre if part.tunnel}
     blocks: list[Any] = []
     segments: list[Any] = []
     hosts: list[Any] = []
@@ -126,14 +127,30 @@ def plan(
         areas[ident, ""] = [("centre", four, 24, six, 64)]
         at_centre[part.name] = (four, six, part.code, part.zone)
     lines: list[tuple[str, str, int, int]] = []
-    for member in hubs:
-        four, six = centre["line4"] + (member - 1 << 2), centre["line6"] + (member - 1 << 64)
-        short = f"{machines['hub'].short}{member}"
-        ident = f"carrier/{machines['hub'].short}-{member}-wan"
-        segments.append((ident, "carrier", "wan", short, "border", 0, four, 30, six, 64, four + 1, six + 1))
-        lines.append((short, ident, four, six))
+    for machine, code in ((machines["hub"], "hub"), (machines["hub_party"], "hubp")):
+        for member in hubs[machine.sphere]:
+            slot = len(lines)
+            four, six = centre["line4"] + (slot << 2), centre["line6"] + (slot << 64)
+            ident = f"carrier/{machine.short}-{member}-wan"
+            segments.append(
+                (
+                    ident,
+                    "carrier",
+                    "wan",
+                    f"{code}{member}",
+                    "border",
+                    0,
+                    four,
+                    30,
+                    six,
+                    64,
+                    four + 1,
+                    six + 1,
+                )
+            )
+            lines.append((f"{code}{member}", ident, four, six))
 
-    hub_ends = []
+    hub_ends: dict[str, list[Any]] = {}
     for machine in machines.values():
         if machine.where != "centre":
             continue
@@ -145,7 +162,8 @@ def plan(
                 pair: tuple[Net, Net] | tuple[()] = ()
                 default = wanted == machine.default
                 if wanted == "wan":
-                    _, ident, four, six = lines[member - 1]
+                    ident = f"carrier/{short}-wan"
+                    _, _, four, six = next(line for line in lines if line[1] == ident)
                     four, six = four + CUSTOMER, six + CUSTOMER
                     ends = ((four, 30), (six, 64))
                     interfaces.append(("wan", ident, "border", ends, (), "static", default))
@@ -153,7 +171,7 @@ def plan(
                     continue
                 four, six, code, zone = at_centre[wanted]
                 at = f"centre/{wanted}"
-                if wanted == "tun":
+                if wanted in tunnels:
                     ends = ((four + number, 32), (six + number, 128))
                     interfaces.append(("wg0", at, zone, ends, (), "tunnel", False))
                 else:
@@ -175,9 +193,10 @@ def plan(
             offering.setdefault(machine.id, []).append(short)
             if machine.roles:
                 offering["any"].append(short)
-            if machine.id == "hub":
+            if machine.sphere:
                 told = {interface[0]: interface[3] for interface in interfaces}
-                hub_ends.append((short, member, told["wan"], told["wg0"]))
+                ends_here = (short, member, told["wan"], told["wg0"])
+                hub_ends.setdefault(machine.sphere, []).append(ends_here)
 
     kits = [machines[name] for name in catalogue.unit_machines]
     for unit in units:
@@ -234,7 +253,7 @@ def plan(
                         continue
                     one, length, other, at, code, zone = here[wanted]
                     if wanted == "tun":
-                        for hub in hubs:
+                        for hub in hubs[unit["sphere"]]:
                             ends = ((one + hub, 32), (other + hub, 128))
                             interfaces.append((f"wg-hub{hub}", at, zone, ends, (), "tunnel", False))
                             own.setdefault(("unit/tun", machine.id), []).append(
@@ -259,11 +278,12 @@ def plan(
                     offering["any"].append(host)
                 if machine.id == "unit_gateway":
                     one, _, other, _, _, _ = here["tun"]
-                    for hub_name, hub, outside, inside in hub_ends:
+                    for hub_name, hub, outside, inside in hub_ends[unit["sphere"]]:
                         peers.append((
                             ident, host, hub_name, f"wg-hub{hub}", "wg0", outside[0][0], outside[1][0], PORT,
                             one + hub, other + hub, inside[0][0], inside[1][0],
                             [(four, pool["block4"])], [(six, pool["block6"])],
+                            hub == (1 if index % 2 else 2),
                         ))  # fmt: skip
     if "carrier" in machines:
         four, six, code, zone = at_centre["mgmt"]
@@ -333,22 +353,28 @@ def _flows(
     catalogue: Catalogue,
     services: Mapping[str, Service],
     offered: Mapping[str, tuple[list[int], list[int]]],
-    taken: Mapping[str, frozenset[str]],
+    taken: Mapping[str, tuple[frozenset[str], frozenset[str]]],
     units: list[dict[str, Any]],
     places: tuple[Stands, Stands, Areas, Areas],
 ) -> list[Any]:
-    """Each flow with each of its services, and the networks of both ends."""
+    """Each flow with each of its services and spheres of units, and the networks of both ends."""
     own, pairs, leased, areas = places
     known: dict[Any, tuple[list[Net], list[Net]]] = {}
 
-    def ends(at: str, names: tuple[str, ...], machine: str, application: str) -> tuple[list[Net], list[Net]]:
-        key = (at, names, machine, application)
+    def ends(
+        at: str, names: tuple[str, ...], machine: str, spheres: tuple[str, ...], application: str
+    ) -> tuple[list[Net], list[Net]]:
+        key = (at, names, machine, spheres, application)
         if key in known:
             return known[key]
         refused = {
             unit["id"]
             for unit in units
-            if application and (unit["kind"] not in taken[application] or application not in unit["services"])
+            if unit["sphere"] not in spheres
+            or (
+                application
+                and (unit["kind"] not in taken[application][0] or application not in unit["services"])
+            )
         }
         fours: list[Net] = []
         sixes: list[Net] = []
@@ -368,31 +394,35 @@ def _flows(
         known[key] = (merged(fours, 32), merged(sixes, 128))
         return known[key]
 
-    def flow_of(flow: Flow, wanted: str) -> tuple[Any, ...]:
+    def flow_of(flow: Flow, wanted: str, sphere: str) -> tuple[Any, ...]:
         service = services[wanted]
         one, two = flow.source, flow.destination
-        source = ends(one.at, one.segments, one.machine, wanted if flow.applications else "")
+        of = (sphere,) if sphere else flow.spheres
+        source = ends(one.at, one.segments, one.machine, of, wanted if flow.applications else "")
         machine = two.machine
         if not machine and service.machine not in ("any", "outside") and two.at != "outside":
             machine = service.machine
-        target = ends(two.at, two.segments, machine, "")
+        target = ends(two.at, two.segments, machine, of, "")
         if machine == service.machine and _shared(catalogue.machines, machine):
             fours, sixes = offered[wanted]
             target = (merged(((a, 32) for a in fours), 32), merged(((a, 128) for a in sixes), 128))
         return (
-            f"{flow.id}-{wanted}",
+            f"{flow.id}-{wanted}" + (f"-{sphere}" if sphere not in ("", flow.spheres[0]) else ""),
             (one.zone, one.segments, one.machine or None, *source),
             (two.zone, two.segments, machine or None, *target),
             wanted,
             [(port.protocol, port.number) for port in service.ports],
             flow.reason,
             flow.owner,
+            sphere,
         )
 
     return [
-        flow_of(flow, wanted)
+        flow_of(flow, wanted, sphere)
         for flow in catalogue.flows
         for wanted in (taken if flow.applications else flow.services)
+        for sphere in (flow.spheres if "unit" in (flow.source.at, flow.destination.at) else ("",))
+        if not flow.applications or sphere in taken[wanted][1]
     ]
 
 

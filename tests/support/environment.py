@@ -74,8 +74,10 @@ def in_group(*groups: str) -> tuple[str, ...]:
 
 
 def only(group: str) -> str:
-    """The first member of a group: who to ask when any member will do."""
-    return in_group(group)[0]
+    """The first member of a group, of units' machines that of the unit named first: when any will do."""
+    units = environment().units
+    owners = {host.name: host.planned.owner for host in built()}
+    return min(in_group(group), key=lambda host: units.index(owners[host]) if owners[host] in units else 0)
 
 
 def simulated(host: str) -> bool:

@@ -113,7 +113,7 @@ def tree(folder: Path) -> Path:
 SENTENCE = words(longest=300)
 ZONES = ("internal", "wireless", "border", "dmz", "servers", "databases", "conferencing", "management")
 ZONE = one_of(*ZONES)
-CODE = words("[a-z][a-z0-9]{0,4}", 5)
+CODE = words("[a-z][a-z0-9]{0,5}", 6)
 LETTER = words("[a-z]", 1)
 LAYERS = (
     "base", "network", "naming", "mirror", "trust", "data", "identity", "applications", "monitoring",
@@ -152,7 +152,13 @@ SEGMENT = {
     "vlan": (NEEDED, whole(0, 4094)),
 }
 SEGMENT |= {"tunnel": (FREE, flag), "purpose": (NEEDED, SENTENCE)}
-CENTRE = SEGMENT | {"place": (NEEDED, whole(0, 63)), "gateway": (FREE, SHORT), "announced": (FREE, flag)}
+SPHERES = ("government", "party")
+SOME_SPHERES = many(one_of(*SPHERES), 1, once=True)
+CENTRE = SEGMENT | {
+    "place": (NEEDED, whole(0, 63)),
+    "gateway": (FREE, SHORT),
+    "announced": (FREE, SOME_SPHERES),
+}
 UNIT_SEGMENT = SEGMENT | {
     "letter": (NEEDED, LETTER),
     "share": (NEEDED, whole(0, 4)),
@@ -164,6 +170,8 @@ UNIT_SEGMENT = SEGMENT | {
 MACHINE = {
     "title": (NEEDED, SENTENCE),
     "short": (FREE, SHORT),
+    "sphere": (FREE, one_of(*SPHERES)),
+    "group": (FREE, WORD),
     "where": (NEEDED, one_of("centre", "unit", "carrier")),
     "members": (NEEDED, whole(1, 2)),
     "place": (NEEDED, whole(1, 252)),
@@ -204,6 +212,7 @@ FLOW = {
     "id": (NEEDED, SHORT),
     "from": (NEEDED, SIDE),
     "to": (NEEDED, SIDE),
+    "spheres": (FREE, SOME_SPHERES),
     "services": (FREE, many(SHORT, 1, once=True)),
     "applications": (FREE, flag),
     "same_segment": (FREE, flag),
@@ -326,6 +335,21 @@ def _between(data: dict[str, Any], roles: frozenset[str]) -> Iterator[str]:
         if machine["where"] == "centre" and "routing" in machine["roles"] and "asn" not in machine:
             yield f"{name} without a number"
         yield from (f"role {role} of {name}" for role in machine["roles"] if role not in roles)
+    hubs = {name: machine for name, machine in machines.items() if "sphere" in machine}
+    stands: list[str] = []
+    for name, hub in hubs.items():
+        ends = [s["name"] for s in centre if s.get("tunnel") and s["name"] in hub["interfaces"]]
+        if hub["where"] != "centre" or len(ends) != 1 or "wan" not in hub["interfaces"]:
+            yield f"hub {name}"
+        if hub["primary"] in ends:
+            yield f"hub {name}"
+        stands += {hub["primary"], *ends}
+    yield from _double("segment of a hub", stands)
+    yield from _double("sphere", [hub["sphere"] for hub in hubs.values()])
+    yield from (f"no hub of {s}" for s in SPHERES if s not in [hub["sphere"] for hub in hubs.values()])
+    yield from (
+        f"group of {name}" for name, m in machines.items() if "group" in m and m["group"] not in machines
+    )
     yield from (f"base role {role}" for role in data["machines"]["base_roles"] if role not in roles)
     yield from _double("AS number", [m["asn"] for m in machines.values() if "asn" in m])
     for inside in (True, False):

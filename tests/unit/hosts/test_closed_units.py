@@ -26,7 +26,7 @@ def made(tmp_path: Path) -> tuple[Plan, dict[str, Any]]:
     file = tmp_path / "inventories/lab/environment.yml"
     text = file.read_text(encoding="utf-8")
     changed = text.replace("register: dien-bien", "register: base").replace(
-        "[phuong-dien-bien-phu]", f"[{OPEN}]"
+        "[phuong-dien-bien-phu, van-phong-tinh-uy]", f"[{OPEN}]"
     )
     file.write_text(changed, encoding="utf-8")
     environment = load_environment(file)

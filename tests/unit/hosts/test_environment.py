@@ -20,7 +20,14 @@ from tests.support.repository import ROOT
 LAB = ROOT / "inventories/lab/environment.yml"
 UNIT = "phuong-dien-bien-phu"
 CPE, PC = f"{UNIT}-cpe-1", f"{UNIT}-pc-1"
-KEYS = {"hub-1": "hub's key", CPE: "gateway's key"}
+PARTY = "van-phong-tinh-uy"
+PARTY_CPE, PARTY_PC = f"{PARTY}-cpe-1", f"{PARTY}-pc-1"
+KEYS = {
+    "hub-1": "hub's key",
+    CPE: "gateway's key",
+    "hub-party-1": "the Party's hub's key",
+    PARTY_CPE: "the Party's gateway's key",
+}
 
 
 @cache
@@ -37,11 +44,15 @@ def facts(host: str) -> dict[str, Any]:
     return hosts()[host].facts()
 
 
-def test_the_lab_builds_one_member_of_each_pair_and_one_unit() -> None:
+def test_the_lab_builds_one_member_of_each_pair_and_a_unit_of_each_sphere() -> None:
     assert {name: host.groups for name, host in hosts().items()} == {
-        **{f"{machine}-1": ("province", "centre", machine) for machine in lab().members},
+        **{f"{m}-1": ("province", "centre", m) for m in lab().members if m != "hub_party"},
+        # What is done to hubs is done to those of every sphere.
+        "hub-party-1": ("province", "centre", "hub", "hub_party"),
         CPE: ("province", "unit", "unit_gateway"),
         PC: ("province", "unit", "workstation"),
+        PARTY_CPE: ("province", "unit", "unit_gateway"),
+        PARTY_PC: ("province", "unit", "workstation"),
         "carrier-1": ("province", "carrier"),
     }
 
@@ -156,21 +167,29 @@ def test_a_peer_without_key_is_left_out_and_named() -> None:
     assert hosts()["hub-1"].missing_keys == ()
 
 
-def test_neighbours_agree_on_what_they_tell_each_other() -> None:
+@pytest.mark.parametrize(
+    ("hubs", "gateways", "block"),
+    [
+        ("hub-1", CPE, ["10.13.1.0/24", "fdfd:1475:4940:100::/56"]),
+        ("hub-party-1", PARTY_CPE, ["10.12.66.0/23", "fdfd:1475:4920:100::/56"]),
+    ],
+)
+def test_neighbours_agree_on_what_they_tell_each_other(hubs: str, gateways: str, block: list[str]) -> None:
     """What one announces the other accepts, for every session; a unit tells its block alone."""
-    edge, hub, gateway = (facts(name)["routing"] for name in ("edge-1", "hub-1", CPE))
-    for ours, theirs in zip(edge["neighbors"], hub["neighbors"], strict=True):
+    edge, hub, gateway = (facts(name)["routing"] for name in ("edge-1", hubs, gateways))
+    sessions = [session for session in edge["neighbors"] if session["description"] == hubs]
+    for ours, theirs in zip(sessions, hub["neighbors"], strict=True):
         assert ours["announce"] == theirs["accept"]
         assert ours["accept"] == theirs["announce"]
         assert (ours["asn"], theirs["asn"]) == (hub["asn"], edge["asn"])
-    assert [IPAddress(n["address"]).version for n in edge["neighbors"]] == [4, 6]
+    assert [IPAddress(n["address"]).version for n in sessions] == [4, 6]
     for session, group in zip(gateway["neighbors"], hub["listen"], strict=True):
         member = group["members"][0]
         assert session["tunnel"]
         assert session["accept"] == group["announce"]
         assert session["announce"] == member["accept"]
         assert IPAddress(member["address"]) in IPNetwork(group["range"])
-    assert gateway["announce"] == gateway["discard"] == ["10.13.1.0/24", "fdfd:1475:4940:100::/56"]
+    assert gateway["announce"] == gateway["discard"] == block
     assert len({edge["asn"], hub["asn"], gateway["asn"]}) == 3
 
 
@@ -226,7 +245,7 @@ def test_bridges_carry_no_address_of_the_machine_but_management_and_uplink() -> 
     }
     assert all(not (n.address4 or n.address6) for n in made.values() if n.kind == "isolated")
     assert made["pvl-mgmt"].address4 == "10.12.1.250/24"
-    assert made["pvl-mgmt"].routes4 == ("10.13.1.224/28",)
+    assert made["pvl-mgmt"].routes4 == ("10.12.67.192/27", "10.13.1.224/28")
     assert made["pvl-upl"].address6 == "fdfd:1475:4900:3c::1/64"
 
 
@@ -242,7 +261,7 @@ def test_every_device_of_every_instance_hangs_on_a_bridge() -> None:
             wanted = [i.name for i in planned.interfaces if i.method != "tunnel"]
             assert [device for device, _ in instance.nics] == wanted
     needs = {instance.name: instance.needs for instance in built if instance.needs}
-    assert needs == {"hub-1": ("tun",), CPE: ("tun",), "app-1": ("nesting",)}
+    assert needs == {**dict.fromkeys(KEYS, ("tun",)), "app-1": ("nesting",)}
 
 
 def test_no_two_segments_share_a_bridge_but_those_of_management() -> None:
@@ -273,7 +292,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 def test_building_one_more_unit_touches_the_hub_alone(tree: Path) -> None:
     """Others list all registered units from the start."""
-    edit(tree / "inventories/lab/environment.yml", f"[{UNIT}]", f"[{UNIT}, xa-muong-phang]")
+    edit(tree / "inventories/lab/environment.yml", f"[{UNIT},", f"[{UNIT}, xa-muong-phang,")
     _, after = environment_of(tree)
     assert set(after) - set(hosts()) == {"xa-muong-phang-cpe-1", "xa-muong-phang-pc-1"}
     changed = {name for name, host in hosts().items() if after[name].facts() != host.facts()}

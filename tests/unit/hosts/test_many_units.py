@@ -22,7 +22,7 @@ def hosts_of(folder: Path, register: str, *units: str) -> Mapping[str, Host]:
     file = folder / "inventories/lab/environment.yml"
     text = (ROOT / "inventories/lab/environment.yml").read_text(encoding="utf-8")
     changed = text.replace("register: dien-bien", f"register: {register}").replace(
-        "[phuong-dien-bien-phu]", f"[{', '.join(units)}]"
+        "[phuong-dien-bien-phu, van-phong-tinh-uy]", f"[{', '.join(units)}]"
     )
     assert changed.count(register) == 1
     file.write_text(changed, encoding="utf-8")
@@ -85,18 +85,25 @@ def grown(tree: Path) -> Mapping[str, dict[str, Any]]:
 
 
 def test_a_hub_listens_wherever_a_built_unit_dials_from(grown: Mapping[str, dict[str, Any]]) -> None:
-    listen = grown["hub-1"]["routing"]["listen"]
-    told = [
-        (entry["range"], entry["group"], [m["description"] for m in entry["members"]]) for entry in listen
-    ]
-    assert told == [
-        ("10.64.0.0/23", "commune4", ["phuong-mot-cpe-1"]),
-        ("10.112.0.0/23", "commune4-2", ["xa-hai-cpe-1"]),
-        ("203.0.112.0/24", "van-phong-tinh-uy-4", ["van-phong-tinh-uy-cpe-1"]),
-        ("fd00:99:20::/44", "party6", ["van-phong-tinh-uy-cpe-1"]),
-        ("fd00:99:40::/44", "commune6", ["phuong-mot-cpe-1", "xa-hai-cpe-1"]),
-    ]
-    for entry in listen:
+    listen = {name: grown[name]["routing"]["listen"] for name in ("hub-1", "hub-party-1")}
+    told = {
+        name: [
+            (entry["range"], entry["group"], [m["description"] for m in entry["members"]]) for entry in own
+        ]
+        for name, own in listen.items()
+    }
+    assert told == {
+        "hub-1": [
+            ("10.64.0.0/23", "commune4", ["phuong-mot-cpe-1"]),
+            ("10.112.0.0/23", "commune4-2", ["xa-hai-cpe-1"]),
+            ("fd00:99:40::/44", "commune6", ["phuong-mot-cpe-1", "xa-hai-cpe-1"]),
+        ],
+        "hub-party-1": [
+            ("203.0.112.0/24", "van-phong-tinh-uy-4", ["van-phong-tinh-uy-cpe-1"]),
+            ("fd00:99:20::/44", "party6", ["van-phong-tinh-uy-cpe-1"]),
+        ],
+    }
+    for entry in (*listen["hub-1"], *listen["hub-party-1"]):
         for member in entry["members"]:
             assert IPAddress(member["address"]) in IPNetwork(entry["range"])
             assert all(IPNetwork(block) in IPNetwork(entry["range"]) for block in member["accept"])

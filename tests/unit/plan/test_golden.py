@@ -82,6 +82,7 @@ HOSTS: dict[str, dict[str, tuple[list[str], list[str]]]] = {
     "edge-1": {
         "mgmt": (["10.12.1.2/24", "fdfd:1475:4900:1::2/64"], []),
         "trans": (["10.12.10.2/24", "fdfd:1475:4900:a::2/64"], ["10.12.10.1/32", "fdfd:1475:4900:a::1/128"]),
+        "ptrans": (["10.12.11.2/24", "fdfd:1475:4900:b::2/64"], ["10.12.11.1/32", "fdfd:1475:4900:b::1/128"]),
         "dmz": (["10.12.20.2/24", "fdfd:1475:4900:14::2/64"], ["10.12.20.1/32", "fdfd:1475:4900:14::1/128"]),
         "srv": (["10.12.30.2/24", "fdfd:1475:4900:1e::2/64"], ["10.12.30.1/32", "fdfd:1475:4900:1e::1/128"]),
         "db": (["10.12.40.2/24", "fdfd:1475:4900:28::2/64"], ["10.12.40.1/32", "fdfd:1475:4900:28::1/128"]),
@@ -92,6 +93,12 @@ HOSTS: dict[str, dict[str, tuple[list[str], list[str]]]] = {
         "trans": (["10.12.10.12/24", "fdfd:1475:4900:a::c/64"], []),
         "wan": (["100.67.0.2/30", "2001:db8:300::2/64"], []),
         "wg0": (["10.12.62.12/32", "fdfd:1475:4900:3e::c/128"], []),
+    },
+    "hub-party-1": {
+        "mgmt": (["10.12.1.15/24", "fdfd:1475:4900:1::f/64"], []),
+        "ptrans": (["10.12.11.15/24", "fdfd:1475:4900:b::f/64"], []),
+        "wan": (["100.67.0.10/30", "2001:db8:300:2::2/64"], []),
+        "wg0": (["10.12.63.15/32", "fdfd:1475:4900:3f::f/128"], []),
     },
     "hub-2": {
         "mgmt": (["10.12.1.13/24", "fdfd:1475:4900:1::d/64"], []),
@@ -148,8 +155,8 @@ def test_a_host_stands_where_it_is_written(name: str) -> None:
 
 def test_the_centre_has_these_hosts() -> None:
     assert [host.name for host in plan().hosts if host.owner == "centre"] == [
-        "edge-1", "edge-2", "hub-1", "hub-2", "ns-1", "ns-2", "resolver-1", "resolver-2",
-        "mirror-1", "mirror-2", "app-1", "app-2", "controller",
+        "edge-1", "edge-2", "hub-1", "hub-2", "hub-party-1", "hub-party-2", "ns-1", "ns-2",
+        "resolver-1", "resolver-2", "mirror-1", "mirror-2", "app-1", "app-2", "controller",
     ]  # fmt: skip
 
 

@@ -31,6 +31,7 @@ def unit(kind: str, index: int, state: str = "live", lines: int = 1) -> Unit:
         index=index,
         name=f"{kind} {index}",
         kind=kind,
+        sphere="party" if kind == "party_body" else "government",
         parent=None,
         state=state,
         links=tuple(
@@ -154,7 +155,8 @@ def test_closing_renaming_and_reparenting_move_nobody(units: list[Unit], data: s
 @settings(max_examples=40, deadline=None)
 @given(UNITS)
 def test_every_flow_has_ends_and_every_service_a_flow(units: list[Unit]) -> None:
-    made = plan([unit("commune", 1), *(u for u in units if u.id != "commune-1")])
+    first = [unit("commune", 1), unit("party_body", 1)]  # one of each sphere
+    made = plan([*first, *(u for u in units if u.id not in {one.id for one in first})])
     assert made.flows
     for flow in made.flows:
         assert flow.ports

@@ -195,12 +195,16 @@ def test_a_flow_says_who_may_speak_to_whom_in_a_cell_that_can_be_read(subject: S
     table = TABLES["flow-list"](subject)
     rows = {str(row[0]): dict(zip((c.key for c in table.columns), row, strict=True)) for row in table.rows}
     start = rows["staff-start"]
-    assert start["from"] == "Máy tính cán bộ · staff: cả 71 đơn vị · all 71 units"
+    assert start["from"] == "Máy tính cán bộ · staff: cả 65 đơn vị · all 65 units"
+    assert (start["sphere"], rows["staff-start-party"]["sphere"]) == (
+        "Khối chính quyền · government",
+        "Khối Đảng · Party",
+    )
     within = str(start["from4"]).partition(" networks in ")[2].split()
     pools = subject.state.register.pools
-    names = ("department", "party", "hospital", "commune", "school")
+    names = ("department", "hospital", "commune", "school")
     assert set(within) == {str(pools[name].network4) for name in names}
-    assert str(start["from4"]).startswith("71 mạng trong · 71 networks in ")
+    assert str(start["from4"]).startswith("65 mạng trong · 65 networks in ")
     assert all(row["reason"] for row in rows.values())
     assert all(row["owner"] for row in rows.values())
     assert max(len(str(cell)) for row in table.rows for cell in row) < 400

@@ -338,7 +338,7 @@ CASES: dict[str, Case] = {
     "app-unknown-machine": Case(APP, text("machine: app", "machine: apps")),
     "app-unknown-container": Case(APP, text("container: web}", "container: wed}")),
     "app-taken-name": Case(APP, text("{name: start, container", "{name: dns, container")),
-    "app-unknown-kind": Case(APP, text("{kinds: all}", "{kinds: [wards]}")),
+    "app-unknown-kind": Case(APP, text("{kinds: all, spheres: [government, party]}", "{kinds: [wards]}")),
     # An environment.
     "environment-unknown-register": Case(LAB, text("register: base", "register: bas")),
     "environment-unknown-unit": Case(LAB, text("[phuong-mot]", "[phuong-mott]")),
@@ -356,7 +356,7 @@ CASES: dict[str, Case] = {
     "environment-pool-of-others": Case(LAB, text("pool: province-lab", "pool: default")),
     "environment-no-member": Case(LAB, text("hub: 1", "hub: 0")),
     "environment-no-members": Case(
-        LAB, text("{edge: 1, hub: 1, ns: 1, resolver: 1, mirror: 1, app: 1}", "{}")
+        LAB, text("{edge: 1, hub: 1, hub_party: 1, ns: 1, resolver: 1, mirror: 1, app: 1}", "{}")
     ),
     "environment-too-much-memory": Case(LAB, text("256MiB", "1025GiB")),
     "environment-far-too-much-memory": Case(LAB, text("256MiB", "1048577MiB")),
@@ -373,7 +373,7 @@ def sound_tree(folder: Path) -> Path:
     (folder / "inventories/lab").mkdir()
     lab = (ROOT / LAB).read_text(encoding="utf-8")
     lab = lab.replace("register: dien-bien", "register: base").replace(
-        "[phuong-dien-bien-phu]", "[phuong-mot]"
+        "[phuong-dien-bien-phu, van-phong-tinh-uy]", "[phuong-mot]"
     )
     (folder / LAB).write_text(
         "\n".join(

@@ -189,7 +189,8 @@ def test_a_change_rewrites_only_the_files_that_it_changes(
         file.write("// more\n")
     report = render(capsys, LAB)
     gateways = sorted(host for host in hosts_of(tree / "out") if "-cpe-" in host)
-    assert report["written"] == [
+    assert len(gateways) > 1
+    assert sorted(report["written"]) == [
         path
         for host in gateways
         for path in (f"{host}/files/etc/kea/kea-dhcp4.conf", f"{host}/manifest.json")

@@ -74,6 +74,7 @@ SHARED: Mapping[str, Mapping[str, str]] = {
     "as_numbers": {
         "4200000001": "the edge of any centre: the catalogue's, never seen by another province",
         "4200000002": "the hub of any centre, the same",
+        "4200000003": "the Party's hub of any centre, the same",
     },
     "keys": {},
     "mailboxes": dict.fromkeys(ALGORITHMS, "no mailbox: an algorithm that sshd may agree on"),
