@@ -5,6 +5,7 @@
 #   SCOPE=all|changed  which tests
 #   KILLS=… SEED=… ONLY=…  how many killed runs, which, which drills (ONLY: which benchmarks, too)
 #   ROUNDS=…  rounds of each side of a benchmark
+#   DO=… SNAPSHOT=…  what to do with packages
 #   PYTHON=…  the Python that .venv is made with (3.11 or 3.13)
 
 MAKEFLAGS += --no-print-directory
@@ -18,6 +19,8 @@ KILLS ?= 3
 SEED ?=
 ONLY ?=
 ROUNDS ?= 5
+DO ?= list
+SNAPSHOT ?=
 PYTHON ?= /usr/bin/python3
 
 province := .venv/bin/province
@@ -59,6 +62,10 @@ hosts: env ## The hosts of the environment, with their addresses and groups
 .PHONY: status
 status: env ## What runs where, and how to reach it
 	@$(province) status $(ENV)
+
+.PHONY: packages
+packages: env ## Snapshots of packages: DO=list|update|diff|promote|rollback (SNAPSHOT=)
+	@$(province) packages $(DO) $(ENV) $(SNAPSHOT)
 
 .PHONY: down
 down: env ## Take the environment away, and only it; list the packages that `up` installed

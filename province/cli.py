@@ -22,6 +22,7 @@ PARTS = (
     "province.contact",
     "province.stack",
     "province.lab.commands",
+    "province.lab.mirror",
 )
 
 

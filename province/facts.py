@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netaddr import IPAddress, IPNetwork
 
+from province.openpgp import armored
+from province.packages import wanted
 from province.plan.addressing import WAN, nth, number_of
 from province.plan.hosts import CARRIER, HUB_TUNNEL
 from province.plan.model import Interface, Peer, Plan, PlannedHost, PlannedUnit, Segment, Zone
@@ -29,7 +31,12 @@ CONTROLLER = "controller"
 ORPHAN_STRATUM = 10
 KEEPALIVE = 25
 RELEASE = "trixie"
+ARCHIVE_KEY = "packages/archive"  # what indexes of packages are signed with, by its name in the ledger
 WORKSTATION = "workstation"
+HTTP = 80
+PRODUCTION, TEST = "production", "test"
+# What is taken from each repository that an environment can name.
+SUITES = {"debian": f"{RELEASE} {RELEASE}-updates", "debian-security": f"{RELEASE}-security"}
 NOTHING: list[JSON] = []  # an empty list takes memory, too, and facts have many
 
 
@@ -59,7 +66,7 @@ class Range(NamedTuple):
 
 
 class Built:
-    """The built part of a plan. `public_keys` are public WireGuard keys by host."""
+    """The built part of a plan. `public_keys` are public halves: of hosts' WireGuard keys, of ARCHIVE_KEY."""
 
     def __init__(self, environment: Environment, plan: Plan, public_keys: Mapping[str, str]) -> None:
         self.environment = environment
@@ -276,7 +283,17 @@ class Built:
     def mirror_url(self) -> str:
         """Where packages are fetched."""
         service = self._services.get("packages")
-        return f"http://{service.names[0]}:{service.ports[0].number}" if service and service.hosts else ""
+        if not service or not service.hosts:
+            return ""
+        port = service.ports[0].number
+        return f"http://{service.names[0]}" + (f":{port}" if port != HTTP else "")
+
+    @cached_property
+    def mirror_key(self) -> list[str]:
+        """The key that packages are signed with, as lines of its ASCII form; none if not known."""
+        key = self.keys.get(ARCHIVE_KEY, "")
+        # Files that are prepared without a ledger say instead what will stand there.
+        return [key] if not key or key.startswith("<") else armored(key).splitlines()
 
     def wan_port(self, machine: str) -> int:
         """Where a hub listens for tunnels."""
@@ -345,6 +362,8 @@ class _Facts:
             "time_servers": self._time_servers(),
             "ntp": self._ntp(),
             "mirror_url": "" if simulated else built.mirror_url,
+            "mirror_suite": TEST if host.name in built.environment.packages_tried_on else PRODUCTION,
+            "mirror_key": NOTHING if simulated else built.mirror_key,
             "forwards": bool(self.machine.forwards) or simulated,
             "firewall": self._firewall(),
             "dhcp": self._leases(),
@@ -359,8 +378,8 @@ class _Facts:
             if source:
                 four, six = self._ips(source.name)
                 facts |= {"source4": four, "source6": six}
-        if "package_cache" in host.roles:
-            facts["packages_upstream"] = self._packages()
+        if "package_mirror" in host.roles:
+            facts["packages"] = self._packages()
         if "container_app" in host.roles:
             facts |= self._apps()
         if WORKSTATION in host.roles:
@@ -669,7 +688,13 @@ class _Facts:
         return {
             "listen": self.built.service_addresses("packages"),
             "resolvers": [_text(uplink.gateway4), _text(uplink.gateway6)],
-            "repositories": [{"name": name, "urls": list(urls)} for name, urls in given.items()],
+            "upstreams": [
+                {"url": url, "suites": SUITES[name]}
+                for name, urls in given.items()
+                if name in SUITES
+                for url in urls
+            ],
+            "wanted": wanted(),
         }
 
     def _apps(self) -> dict[str, JSON]:

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from province.facts import CONTROLLER, Built
+from province.facts import ARCHIVE_KEY, CONTROLLER, Built
 from province.plan.hosts import CARRIER
 from province.plan.model import Plan, PlannedHost, Segment, Zone
 from province.problems import ProblemsFoundError
@@ -90,6 +90,11 @@ ENVIRONMENT = Record(
             "upstreams of the package mirror by repository; otherwise the controller's own sources",
             required=False,
         ),
+        "packages_tried_on": Field(
+            ListOf(item=NAME, unique=True),
+            "hosts that take packages of the distribution `test`, before all others do",
+            required=False,
+        ),
     },
 )
 
@@ -122,6 +127,7 @@ class Environment:
     sizes: Mapping[str, str]
     time_upstreams: tuple[str, ...]
     packages: Mapping[str, tuple[str, ...]]
+    packages_tried_on: frozenset[str]
     path: Path
     sources: Sources = field(repr=False, compare=False)
 
@@ -191,6 +197,7 @@ def load_environment(path: Path) -> Environment:
         sizes={name: size["memory"] for name, size in data["sizes"].items()},
         time_upstreams=tuple(data.get("time_upstreams", ())),
         packages={name: tuple(urls) for name, urls in data.get("packages", {}).items()},
+        packages_tried_on=frozenset(data.get("packages_tried_on", ())),
         path=path,
         sources=sources,
     )
@@ -257,6 +264,16 @@ def _check(document: Document, path: Path, sources: Sources) -> None:
                 "`default` or a machine of the catalogue",
                 near(name, list(sources.catalogue.machines)) + "Correct the name.",
             )
+    built = [f"{m.short}-{n}" for m in centre.values() for n in range(1, data["members"].get(m.id, 0) + 1)]
+    for number, name in enumerate(data.get("packages_tried_on", ())):
+        if name not in built:
+            document.problem(
+                "028",
+                ("packages_tried_on", number),
+                f"the unknown host '{name}'",
+                "one of " + ", ".join(built),
+                near(name, built) + "Name a host of the centre that is built.",
+            )
     states = {unit.id: unit.state for unit in sources.register.units}
     for number, unit in enumerate(data["units"]):
         if unit not in states:
@@ -309,8 +326,9 @@ def built_hosts(
 ) -> tuple[Host, ...]:
     """The hosts that the environment has, in the plan's order.
 
-    `public_keys` are public WireGuard keys by host; None reads the environment's ledger, where it has
-    one. A peer whose key is not known is left out and named in `missing_keys`.
+    `public_keys` are public WireGuard keys by host, and the key of packages by its name in the ledger;
+    None reads the environment's ledger, where it has one. A peer whose key is not known is left out and
+    named in `missing_keys`.
     """
     built = Built(environment, plan, _ledger_keys(environment.name) if public_keys is None else public_keys)
     machines = environment.sources.catalogue.machines
@@ -385,7 +403,8 @@ def _ledger_keys(environment: str) -> dict[str, str]:
         return {}
     prefix = "wireguard/"
     publics = Ledger.open(state_dir(environment)).publics()
-    return {name.removeprefix(prefix): key for name, key in publics.items() if name.startswith(prefix)}
+    keys = {name.removeprefix(prefix): key for name, key in publics.items() if name.startswith(prefix)}
+    return keys | {name: key for name, key in publics.items() if name == ARCHIVE_KEY}
 
 
 def _groups(owner: str, machine: Machine) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ import secrets
 import string
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
+from province import openpgp
 from province.problems import Problem, ProblemsFoundError
 
 STATE_DIR_VARIABLE = "PROVINCE_STATE_DIR"
@@ -63,11 +65,13 @@ class Kind(StrEnum):
 
     `wireguard`: X25519, both halves base64 of 32 octets, as `wg` reads and writes them.
     `ssh`: ed25519; private half in OpenSSH's own format, public half `ssh-ed25519 AAAA… <name>`.
+    `openpgp`: ed25519, both halves as transferable keys in base64; the user id is the name.
     `password`: 40 random letters and digits (238 bits); there is no public half.
     """
 
     WIREGUARD = "wireguard"
     SSH = "ssh"
+    OPENPGP = "openpgp"
     PASSWORD = "password"  # noqa: S105 - the word for the kind
 
 
@@ -235,7 +239,7 @@ class Ledger:
                     "both halves",
                     f"Restore {name}.age from a copy, or remove {name}.pub to have a new pair made.",
                 )
-            secret = _generate(kind)
+            secret = _generate(kind, name)
             self._encrypt(name, kind, secret, self.recipients)
         public = _public_half(kind, secret, name)
         if public and not self._path(name, ".pub").exists():
@@ -340,13 +344,15 @@ class Ledger:
         )
 
 
-def _generate(kind: Kind) -> bytes:
+def _generate(kind: Kind, name: str) -> bytes:
     if kind is Kind.WIREGUARD:
         raw = X25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
         return base64.b64encode(raw)
     if kind is Kind.SSH:
         key = Ed25519PrivateKey.generate()
         return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    if kind is Kind.OPENPGP:
+        return openpgp.in_base64(openpgp.generate(name, int(time.time()))).encode()
     return "".join(secrets.choice(_PASSWORD_ALPHABET) for _ in range(_PASSWORD_LENGTH)).encode()
 
 
@@ -356,6 +362,8 @@ def _public_half(kind: Kind, secret: bytes, name: str) -> str:
     if kind is Kind.WIREGUARD:
         private = X25519PrivateKey.from_private_bytes(base64.b64decode(secret))
         return base64.b64encode(private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+    if kind is Kind.OPENPGP:
+        return openpgp.in_base64(openpgp.public_half(base64.b64decode(secret, validate=True)))
     public = load_ssh_private_key(secret, password=None).public_key()
     return f"{public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()} {name}"
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from province.lab import apt
+from province.packages import image_packages
 from province.run.command import must_run
 from province.run.failure import fail
 from province.run.progress import Progress, Running
@@ -48,8 +49,7 @@ class HostImage:
 
 def packages(recipe: Path = RECIPE) -> tuple[str, ...]:
     """Return the packages of the recipe, in its order."""
-    lines = (recipe / "packages.txt").read_text(encoding="utf-8").splitlines()
-    return tuple(name for line in lines if (name := line.partition("#")[0].strip()))
+    return image_packages(recipe / "packages.txt")
 
 
 def recipe_hash(recipe: Path = RECIPE) -> str:

@@ -51,8 +51,12 @@ def management_address(host: Host) -> str:
 
 
 def web_names(plan: Plan) -> list[str]:
-    """Return the names of services that a browser opens."""
-    return [service.names[0] for service in plan.services if service.names and _is_web(service)]
+    """Return the names of services that a browser opens; packages are for apt."""
+    return [
+        service.names[0]
+        for service in plan.services
+        if service.names and _is_web(service) and service.id != "packages"
+    ]
 
 
 def _is_web(service: PlannedService) -> bool:

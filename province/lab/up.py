@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPNetwork
 
+from province.facts import ARCHIVE_KEY
 from province.hosts import Environment, Host, built_hosts, instances, load_environment, networks, plan_for
 from province.incus import Endpoint, Incus, IncusError
 from province.lab import incusd, kernel, machine, summary
@@ -180,6 +181,7 @@ def _keys(name: str, hosts: Sequence[Host]) -> int:
     ledger.ensure_for_hosts([host.name for host in hosts if "wireguard" in host.planned.roles])
     for key in (HOST_CA, USER_CA, OPERATOR_KEY):
         ledger.ensure_keypair(key, Kind.SSH)
+    ledger.ensure_keypair(ARCHIVE_KEY, Kind.OPENPGP)
     return len(ledger.publics()) - before
 
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import jinja2
 
+from province.facts import ARCHIVE_KEY
 from province.hosts import Environment, Host, Incus, built_hosts, load_environment, plan_for
 from province.plan.model import Plan
 from province.problems import Problem, ProblemsFoundError
@@ -409,6 +410,7 @@ def as_if_built(sources: Sources, members: Mapping[str, int] | None = None) -> E
         sizes={"default": "1GiB"},
         time_upstreams=(),
         packages={},
+        packages_tried_on=frozenset(),
         path=Path(),
         sources=sources,
     )
@@ -418,6 +420,7 @@ def unit_gateways(environment: Environment, plan: Plan, units: Iterable[str]) ->
     """Gateways of units as if built, without an environment's ledger: keys of hubs are placeholders."""
     wanted = replace(environment, units=tuple(units))
     keys = {peer.hub: PUBLIC.format(f"wireguard/{peer.hub}") for peer in plan.peers}
+    keys[ARCHIVE_KEY] = PUBLIC.format(ARCHIVE_KEY)
     return tuple(host for host in built_hosts(wanted, plan, keys) if host.planned.owner in set(wanted.units))
 
 

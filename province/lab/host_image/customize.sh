@@ -43,7 +43,7 @@ printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' > "$roo
 rm -f "$root/var/lib/systemd/random-seed" "$root/var/lib/systemd/credential.secret"
 
 # Keys and databases that packages made while they were unpacked.
-rm -rf "$root"/var/lib/knot/* "$root"/var/lib/chrony/* "$root"/var/cache/apt-cacher-ng/*
+rm -rf "$root"/var/lib/knot/* "$root"/var/lib/chrony/*
 rm -f "$root"/etc/unbound/unbound_control.* "$root"/etc/unbound/unbound_server.*
 rm -f "$root"/etc/kea/kea-api-password
 

@@ -99,7 +99,7 @@ def test_the_mirror_is_not_open_on_its_uplink_side() -> None:
         entry for entry in environment.facts(MIRROR)["interfaces"] if entry["segment"] == "centre/upl"
     )
     target = interface["addresses"][0].partition("/")[0]
-    asked = [Question(protocol="tcp", address=target, port=port, timeout=PATIENCE) for port in (22, 80, 3142)]
+    asked = [Question(protocol="tcp", address=target, port=port, timeout=PATIENCE) for port in (22, 80, 8080)]
     with dropping(MIRROR, "input") as rise:
         answers = questions(Local("the uplink's other end"), asked)
     assert got_through(answers) == []

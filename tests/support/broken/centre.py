@@ -273,6 +273,7 @@ RULES = {
             "sizes": (NEEDED, mapping(WORD, SIZE, 1)),
             "time_upstreams": (FREE, many(ADDRESS, once=True)),
             "packages": (FREE, mapping(SHORT, many(HTTP, 1), 1)),
+            "packages_tried_on": (FREE, many(SHORT, once=True)),
         }
     ),
 }
@@ -412,5 +413,8 @@ def _environment(data: dict[str, Any]) -> Iterator[str]:
         number, giga = int(size["memory"][:-3]), size["memory"].endswith("GiB")
         if number * (1024 if giga else 1) > 1024 * 1024:
             yield "too much memory"
+    built = {name: range(1, one["members"].get(name, 0) + 1) for name in ours}
+    hosts = {f"{machines[name].get('short', name)}-{m}" for name, members in built.items() for m in members}
+    yield from (f"no host {name}" for name in one.get("packages_tried_on", []) if name not in hosts)
     open_units = {"so-noi-vu", "van-phong-tinh-uy", "huyen-dong", "phuong-mot", "xa-hai"}
     yield from (f"unit {unit}" for unit in one["units"] if unit not in open_units)

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
+from province.facts import ARCHIVE_KEY
 from province.hosts import Host, built_hosts, load_environment, plan_for
-from province.ledger import Ledger, state_dir
+from province.ledger import Kind, Ledger, state_dir
 from province.render.configurations import Configuration, Renderer, program_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,6 +43,7 @@ def estate(hosts: tuple[Host, ...], tmp_path_factory: pytest.TempPathFactory) ->
         patch.setenv("PROVINCE_STATE_DIR", str(folder / "state"))
         ledger = Ledger.create(state_dir(hosts[0].facts()["environment"]))
         ledger.ensure_for_hosts([host.name for host in hosts if "wireguard" in host.planned.roles])
+        ledger.ensure_keypair(ARCHIVE_KEY, Kind.OPENPGP)
     (folder / "local.yml").write_text(
         yaml.safe_dump(
             {

@@ -15,19 +15,19 @@ from tests.support.guards import permitted
 # From a segment of a unit or from a machine; to a machine; protocol and port; whether it is allowed.
 MATRIX = [
     ("staff", "app", "tcp", 80, True),
-    ("staff", "mirror", "tcp", 3142, True),
+    ("staff", "mirror", "tcp", 80, True),
     ("staff", "app", "tcp", 22, False),
     ("staff", "resolver", "udp", 53, False),  # PCs ask their own gateway
     ("staff", "resolver", "udp", 123, False),
     ("staff", "ns", "udp", 53, False),
     ("staff", "hub", "tcp", 179, False),
     ("guest", "app", "tcp", 80, False),
-    ("guest", "mirror", "tcp", 3142, False),
+    ("guest", "mirror", "tcp", 80, False),
     ("guest", "resolver", "udp", 53, False),
     ("guest", "ns", "udp", 53, False),
     ("app", "resolver", "udp", 53, True),
     ("app", "resolver", "udp", 123, True),
-    ("app", "mirror", "tcp", 3142, True),
+    ("app", "mirror", "tcp", 80, True),
     ("app", "ns", "udp", 53, False),  # only resolvers ask the authority
     ("app", "hub", "tcp", 179, False),
     ("resolver", "ns", "udp", 53, True),

@@ -73,7 +73,7 @@ INTERNET = ("203.0.113.9", "2001:db8:ffff::9")
 # Who to whom, protocol and port, the way.
 CONVERSATIONS = {
     "staff-start": (PC_AT, APP, "tcp", 80, (*FROM_PC, enters("app-1", "srv"))),
-    "staff-packages": (PC_AT, MIRROR, "tcp", 3142, (*FROM_PC, enters("mirror-1", "srv"))),
+    "staff-packages": (PC_AT, MIRROR, "tcp", 80, (*FROM_PC, enters("mirror-1", "srv"))),
     "lan-unit-dns": (
         PC_AT,
         ("10.13.1.1", "fdfd:1475:4940:101::1"),
@@ -97,7 +97,7 @@ CONVERSATIONS = {
     ),
     "gateway-dns": (CPE_AT, RESOLVER, "tcp", 53, (*FROM_CPE, enters("resolver-1", "srv"))),
     "gateway-ntp": (CPE_AT, RESOLVER, "udp", 123, (*FROM_CPE, enters("resolver-1", "srv"))),
-    "gateway-packages": (CPE_AT, MIRROR, "tcp", 3142, (*FROM_CPE, enters("mirror-1", "srv"))),
+    "gateway-packages": (CPE_AT, MIRROR, "tcp", 80, (*FROM_CPE, enters("mirror-1", "srv"))),
     "gateway-wan": (
         ("100.67.64.10", "2001:db8:304:2::2"),
         HUB_WAN,
@@ -139,7 +139,7 @@ CONVERSATIONS = {
         ("10.12.30.52", "fdfd:1475:4900:1e::34"),
         MIRROR,
         "tcp",
-        3142,
+        80,
         (leaves("app-1", "srv"), enters("mirror-1", "srv")),
     ),
     "servers-dns": (

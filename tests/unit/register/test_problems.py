@@ -361,6 +361,7 @@ CASES: dict[str, Case] = {
     "environment-too-much-memory": Case(LAB, text("256MiB", "1025GiB")),
     "environment-far-too-much-memory": Case(LAB, text("256MiB", "1048577MiB")),
     "environment-malformed-memory": Case(LAB, text("256MiB", "256 MB")),
+    "environment-unknown-host": Case(LAB, text("wireguard:", "packages_tried_on: [mirrow-1]\nwireguard:")),
     "environment-unknown-field": Case(LAB, text("workstations:", "workstation:")),
 }
 

@@ -16,7 +16,7 @@ OWN = [
     "dhcp_server",
     "dns_authoritative",
     "dns_resolver",
-    "package_cache",
+    "package_mirror",
     "router_advertisement",
     "routing",
     "wireguard",
@@ -240,19 +240,16 @@ def test_a_unit_passes_questions_on_and_keeps_old_answers(render: Render) -> Non
 
 
 @pytest.mark.requirement("tcvn-14423/5.3.2.2-own-source")
-def test_the_cache_is_no_proxy_and_shows_no_page(render: Render) -> None:
-    shown = render(
-        "package_cache",
-        "etc/apt-cacher-ng/acng.conf.j2",
-        package_cache_listen=["10.2.0.42", "fd20::42"],
-        package_cache_repositories=[{"name": "debian", "urls": ["http://a.example/debian"]}],
+def test_the_mirror_serves_files_on_its_own_addresses_and_nothing_else(render: Render) -> None:
+    text = render(
+        "package_mirror", "etc/nginx/nginx.conf.j2", package_mirror_listen=["10.2.0.42", "fd20::42"]
     )
-    settings = dict(line.split(":", 1) for line in shown.splitlines() if re.match(r"[A-Z]", line))
-    assert settings["ForceManaged"].strip() == "1"
-    assert settings["PassThroughPattern"].strip() == "^$"
-    assert "ReportPage" not in settings
-    assert settings["BindAddress"].split() == ["10.2.0.42", "[fd20::42]"]
-    assert settings["Remap-debian"].strip() == "/debian ; http://a.example/debian"
+    assert [line.strip() for line in text.splitlines() if "listen " in line] == [
+        "listen 10.2.0.42:80;",
+        "listen [fd20::42]:80 ipv6only=on;",
+    ]
+    assert not re.search(r"autoindex|proxy_pass|include |fastcgi|dav_", text)
+    assert re.search(r"location / \{\s*return 404;", text)
 
 
 def test_a_carrier_passes_its_own_addresses_only(render: Render) -> None:

@@ -26,7 +26,7 @@ def test_what_every_layer_stands_on_calls_for_everything(file: str) -> None:
 
 
 def test_layers_come_in_their_order_and_once() -> None:
-    files = ["roles/package_cache/a", "roles/ntp/a", "roles/ntp/b", "roles/dns_resolver/a"]
+    files = ["roles/package_mirror/a", "roles/ntp/a", "roles/ntp/b", "roles/dns_resolver/a"]
     assert wanted(files) == ("base", "naming", "mirror", "flows")
 
 
