@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 JSON = Any
 CONTROLLER = "controller"
 ORPHAN_STRATUM = 10
+# Above those of the centre: a gateway counts on itself only when it hears nobody.
+UNIT_ORPHAN_STRATUM = 12
+UNIT_STATUS = "unit-status"
 KEEPALIVE = 25
 RELEASE = "trixie"
 ARCHIVE_KEY = "packages/archive"  # what indexes of packages are signed with, by its name in the ledger
@@ -307,6 +310,29 @@ class Built:
         start = next((s for s in self.plan.services if s.id in apps and s.names), None)
         return f"http://{start.names[0]}/" if start else ""
 
+    @cached_property
+    def desk(self) -> list[dict[str, str]]:
+        """Who helps at the centre: the owner of the page that staff of units open first."""
+        first = next((app for app in self.environment.sources.apps if app.published), None)
+        if first is None:
+            return []
+        owner = first.record["owner"]
+        return [{**owner["body"], "mailbox": f"{owner['mailbox']}@{self.plan.domain}"}]
+
+    @cached_property
+    def told_of_status(self) -> frozenset[str]:
+        """Segments of units that flows let ask whether the unit is connected."""
+        flows = (flow for flow in self.catalogue.flows if UNIT_STATUS in flow.services)
+        return frozenset(name for flow in flows for name in flow.source.segments)
+
+    @cached_property
+    def local_names(self) -> tuple[str, ...]:
+        """Names that every unit's gateway answers for itself."""
+        at_units = {machine.id for machine in self.catalogue.machines_at("unit")}
+        return tuple(
+            n for service in self.plan.services if service.machine in at_units for n in service.names
+        )
+
     def listed(self, interfaces: tuple[tuple[str, Zone, str], ...]) -> list[dict[str, JSON]]:
         """Interfaces with their zones: the same for all gateways with as many lines."""
         found = self._listed.get(interfaces)
@@ -373,6 +399,8 @@ class _Facts:
             facts |= {"routing": self._routing(), "wireguard": self._tunnels()}
         if "dns_authoritative" in host.roles or "dns_resolver" in host.roles:
             facts |= self._names()
+        if "unit_status" in host.roles:
+            facts["status"] = self._status()
         if self.unit:
             source = next((i for i in self.interfaces if i.method == "tunnel"), None)
             if source:
@@ -476,8 +504,13 @@ class _Facts:
         return {
             "upstreams": list(self.built.environment.time_upstreams) if serves_centre else [],
             "serve": self.built.askers(self.host.machine, ("ntp", "unit-ntp"), self.unit),
-            "orphan_stratum": ORPHAN_STRATUM if serves_centre else 0,
+            "orphan_stratum": self._orphan_stratum(serves_centre),
         }
+
+    def _orphan_stratum(self, serves_centre: bool) -> int:
+        if serves_centre:
+            return ORPHAN_STRATUM
+        return UNIT_ORPHAN_STRATUM if self.built.offers("unit-ntp", self.host.machine) else 0
 
     def _firewall(self) -> dict[str, JSON]:
         ours = self.host.machine != CARRIER
@@ -679,7 +712,47 @@ class _Facts:
             "dns_allow": built.askers(machine, ("dns", "unit-dns"), self.unit),
             "dns_own_zones": built.zones,
             "dns_forward": built.service_addresses("dns") if self.unit else [],
+            "dns_local": self._local_names(),
             "dns_stubs": [] if self.unit else built.stubs,
+        }
+
+    def _local_names(self) -> list[dict[str, JSON]]:
+        """Names that a unit's gateway answers for itself, to each of its networks with its address there."""
+        made = []
+        for interface, segment, _ in self._lans:
+            own = self._ips(interface.name)
+            names = self.built.local_names if segment.name in self.built.told_of_status else ()
+            made.append(
+                {
+                    "name": interface.name,
+                    "networks": [_text(segment.network4), _text(segment.network6)],
+                    "records": [
+                        {"name": name, "type": "AAAA" if ":" in address else "A", "data": address}
+                        for name in (self.host.fqdn, *names)
+                        for address in own
+                    ],
+                }
+            )
+        return made
+
+    def _status(self) -> dict[str, JSON]:
+        """Where a unit's gateway says whether it is connected, and whom it names."""
+        told = [i.name for i, segment, _ in self._lans if segment.name in self.built.told_of_status]
+        return {
+            "listen": [address for name in told for address in self._ips(name)],
+            "tunnels": [i.name for i in self.interfaces if i.method == "tunnel"],
+            "contacts": [
+                *(
+                    {
+                        "vi": "Cán bộ phụ trách công nghệ thông tin của đơn vị",
+                        "en": "The unit's own IT officer",
+                        "mailbox": f"{contact.mailbox}@{self.plan.domain}",
+                    }
+                    for contact in (self.unit.contacts if self.unit else ())
+                    if contact.role == "network_administrator"
+                ),
+                *self.built.desk,
+            ],
         }
 
     def _packages(self) -> dict[str, JSON]:

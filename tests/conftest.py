@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.places import Machine
 
 VARIABLE = "PROVINCE_ENVIRONMENT"
-LIVING = ("tests/layers/", "tests/flows/", "tests/browser/")
+LIVING = ("tests/layers/", "tests/flows/", "tests/browser/", "tests/survival/")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -302,7 +302,7 @@ def _segment_lines(atlas: Atlas, unit: PlannedUnit, segment: Segment) -> list[Li
         made.append(Line(f"{segment.gateway6}", 9))
     used = _services_from(atlas, unit, segment)
     if used:
-        made.append(Line("→ " + ", ".join(used), 9, fill=FAINT, lines=4))
+        made.append(Line("→ " + ", ".join(used), 9, fill=FAINT, lines=8))
     return made
 
 
@@ -320,9 +320,11 @@ def _services_from(atlas: Atlas, unit: PlannedUnit, segment: Segment) -> list[st
 
 
 def _takes(atlas: Atlas, unit: PlannedUnit, service: str) -> bool:
-    """Whether a flow to a service is this unit's: those that have a name are taken one by one."""
+    """Whether a flow to a service is this unit's: those of the centre with a name are taken singly."""
     planned = atlas.services.get(service)
-    return planned is None or not planned.names or service in atlas.records[unit.id].services
+    if planned is None or not planned.names or planned.machine in atlas.catalogue.unit_machines:
+        return True
+    return service in atlas.records[unit.id].services
 
 
 def _taken(atlas: Atlas, unit: PlannedUnit) -> list[PlannedService]:

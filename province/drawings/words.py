@@ -81,6 +81,7 @@ SERVICES: Mapping[str, str] = {
     "transit-routing": "Định tuyến đầu mối – biên",
     "unit-dns": "Phân giải tên tại đơn vị",
     "unit-ntp": "Thời gian tại đơn vị",
+    "unit-status": "Tình trạng kết nối của đơn vị",
     "unit-dhcp": "Cấp địa chỉ tại đơn vị",
     "management": "Quản trị máy",
     "internet-web": "Nguồn gói trên Internet",

@@ -72,6 +72,7 @@ def make_plan(
         for host in of_centre
         if host.machine == "ns" and (members is None or host.member <= members.get(host.machine, 0))
     ]
+    at_units = {machine.id for machine in catalogue.machines_at("unit")}
     plan = Plan(
         province=register.id,
         name=register.name,
@@ -82,7 +83,8 @@ def make_plan(
         services=serving,
         flows=flows,
         peers=tuple(units.peers),
-        dns_zones=planned_zones(register, places, serving, servers),
+        # What every unit has for itself is answered by its own gateway, under one name for all of them.
+        dns_zones=planned_zones(register, places, [s for s in serving if s.machine not in at_units], servers),
         control_points=register.control_points,
     )
     problems = [*_flow_problems(plan, catalogue), *_service_problems(services, flows, offered)]

@@ -395,6 +395,7 @@ class _Touched:
         self._routes()
         self._names()
         self._applications()
+        self._unit_pages()
         for flow in self._changed_flows():
             self._firewall(*flow)
         if self.before.plan.domain != self.after.plan.domain:
@@ -494,6 +495,19 @@ class _Touched:
                 records(self.before) != records(self.after) or shown(self.before) != shown(self.after)
             ):
                 self._say(name, "applications")
+
+    def _unit_pages(self) -> None:
+        """The gateway of a unit tells the unit's name, the province's, and whom to call."""
+
+        def told(state: State) -> dict[str, object]:
+            desk = next((app.record["owner"] for app in state.apps if app.published), None)
+            return {u.id: (u.name, u.contacts, state.plan.name, desk) for u in state.plan.units}
+
+        old, new = told(self.before), told(self.after)
+        for name in self.reasons:
+            host = self.after.hosts[name]
+            if "unit_status" in host.roles and old.get(host.owner) != new.get(host.owner):
+                self._say(name, "words")
 
     def _changed_flows(self) -> Iterable[tuple[_Resolved, bool, frozenset[IPNetwork], frozenset[IPNetwork]]]:
         """Flows that differ: whether for everybody, and the networks that came or went on each side."""

@@ -299,7 +299,9 @@ def plan(
 
     offered = _services(catalogue, services, own, pairs)
     for ident, (fours, sixes) in offered.items():
-        for short in services[ident].names:
+        # What units have for themselves their own gateways answer for.
+        at_unit = services[ident].machine in catalogue.unit_machines
+        for short in () if at_unit else services[ident].names:
             name = f"{short}.{domain}."
             names[name] = (fours, sixes)
             for one in fours:
