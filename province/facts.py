@@ -19,6 +19,7 @@ from province.packages import wanted
 from province.plan.addressing import WAN, nth, number_of
 from province.plan.hosts import CARRIER, HUB_TUNNEL
 from province.plan.model import Interface, Peer, Plan, PlannedHost, PlannedUnit, Segment, Zone
+from province.plan.probe import LEG, PROBE, namespace, probe_host
 from province.plan.rules import Rulebook, text_of
 from province.register.catalogue import FIRST_LEASE, SPHERES, Catalogue, Machine
 from province.register.model import CENTRE
@@ -40,6 +41,7 @@ HTTP = 80
 PRODUCTION, TEST = "production", "test"
 # What is taken from each repository that an environment can name.
 SUITES = {"debian": f"{RELEASE} {RELEASE}-updates", "debian-security": f"{RELEASE}-security"}
+SIMULATORS = (CARRIER, PROBE)
 NOTHING: list[JSON] = []  # an empty list takes memory, too, and facts have many
 
 
@@ -77,7 +79,8 @@ class Built:
         self.keys = public_keys
         self.catalogue: Catalogue = environment.sources.catalogue
         self._wanted = frozenset(environment.units)
-        self.hosts = tuple(host for host in plan.hosts if self._is_built(host))
+        ours = tuple(host for host in plan.hosts if self._is_built(host))
+        self.hosts = ours + (self._probe(ours) if PROBE in environment.simulators else ())
         self._askers: dict[tuple[str, tuple[str, ...]], list[str]] = {}
         self._asked: dict[str, list[str]] = {}
         self._listed: dict[tuple[tuple[str, Zone, str], ...], list[dict[str, JSON]]] = {}
@@ -90,6 +93,13 @@ class Built:
         if host.owner not in self._wanted:
             return False
         return host.machine != WORKSTATION or host.member <= self.environment.workstations
+
+    def _probe(self, hosts: Iterable[PlannedHost]) -> tuple[PlannedHost]:
+        """The stranger, which the plan does not know: where it stands depends on what is built."""
+        found = {i.segment for host in hosts if host.machine != CARRIER for i in host.interfaces}
+        pools = self.environment.sources.register.pools
+        letters = {unit.id: f"{pools[unit.pool].letter}{unit.index:04d}" for unit in self.plan.units}
+        return (probe_host(self.plan, self.catalogue, found, letters),)
 
     @cached_property
     def segments(self) -> Mapping[str, Segment]:
@@ -367,7 +377,7 @@ class _Facts:
 
     def all(self) -> dict[str, JSON]:
         built, plan, host = self.built, self.plan, self.host
-        simulated = host.machine == CARRIER
+        simulated = host.machine in SIMULATORS
         facts: dict[str, JSON] = {
             "environment": built.environment.name,
             "register": built.environment.register,
@@ -380,7 +390,7 @@ class _Facts:
             "unit_name": self.unit.name if self.unit else "",
             "machine": host.machine,
             "member": host.member,
-            "interfaces": [self._interface(i) for i in self.interfaces if i.method != "tunnel"],
+            "interfaces": [self._interface(i) for i in self.interfaces if i.method not in ("tunnel", LEG)],
             "management": self._management(),
             "management_routes": built.management_routes,
             "resolvers": self._resolvers(),
@@ -390,7 +400,7 @@ class _Facts:
             "mirror_url": "" if simulated else built.mirror_url,
             "mirror_suite": TEST if host.name in built.environment.packages_tried_on else PRODUCTION,
             "mirror_key": NOTHING if simulated else built.mirror_key,
-            "forwards": bool(self.machine.forwards) or simulated,
+            "forwards": bool(self.machine.forwards) or host.machine == CARRIER,
             "firewall": self._firewall(),
             "dhcp": self._leases(),
             "ra": self._advertisements(),
@@ -412,11 +422,26 @@ class _Facts:
             facts |= self._apps()
         if WORKSTATION in host.roles:
             facts["homepage"] = built.homepage
-        if simulated:
+        if host.machine == CARRIER:
             lines = [built.segments[i.segment] for i in self.interfaces if i.zone is Zone.BORDER]
             prefixes = [*(line.network4 for line in lines), *(line.network6 for line in lines)]
             facts["carrier"] = {"prefixes": _texts(prefixes)}
+        if host.machine == PROBE:
+            facts["probe"] = {"legs": [self._leg(i) for i in self.interfaces if i.method == LEG]}
         return facts
+
+    def _leg(self, interface: Interface) -> dict[str, JSON]:
+        segment, (four, six) = self._segment(interface), self.addresses[interface.name]
+        return {
+            "namespace": namespace(segment),
+            "segment": segment.id,
+            "zone": segment.zone.value,
+            "device": interface.name,
+            "address4": four,
+            "address6": six,
+            "gateway4": _text(segment.gateway4),
+            "gateway6": _text(segment.gateway6),
+        }
 
     def _segment(self, interface: Interface) -> Segment:
         return self.built.segments[interface.segment]
@@ -483,14 +508,14 @@ class _Facts:
         return _texts(address for address in (segment.gateway4, segment.gateway6) if address is not None)
 
     def _resolvers(self) -> list[str]:
-        if self.host.machine == CARRIER:
+        if self.host.machine in SIMULATORS:
             return []
         if self.unit and not self.machine.forwards:
             return self._gateway
         return self.built.service_addresses("dns")
 
     def _time_servers(self) -> list[str]:
-        if self.host.machine == CARRIER:
+        if self.host.machine in SIMULATORS:
             return []
         if self.unit and not self.machine.forwards:
             return self._gateway
@@ -513,10 +538,12 @@ class _Facts:
         return UNIT_ORPHAN_STRATUM if self.built.offers("unit-ntp", self.host.machine) else 0
 
     def _firewall(self) -> dict[str, JSON]:
-        ours = self.host.machine != CARRIER
+        ours = self.host.machine not in SIMULATORS
         rules = self.built.rulebook.rules(self.host, self.interfaces) if ours else {}
         return {
-            "interfaces": self.built.listed(tuple((i.name, i.zone, i.method) for i in self.interfaces)),
+            "interfaces": self.built.listed(
+                tuple((i.name, i.zone, i.method) for i in self.interfaces if i.method != LEG)
+            ),
             "sets": NOTHING,
             "input": rules.get("input", NOTHING),
             "output": rules.get("output", NOTHING),

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from province.facts import ARCHIVE_KEY, CONTROLLER, Built
 from province.plan.hosts import CARRIER
 from province.plan.model import Plan, PlannedHost, Segment, Zone
+from province.plan.probe import PROBE
 from province.problems import ProblemsFoundError
 from province.register.catalogue import NAME, OUTSIDE, WORD, Machine
 from province.register.document import Document, near, read_document, shown
@@ -73,7 +74,9 @@ ENVIRONMENT = Record(
         ),
         "units": Field(ListOf(item=UNIT_ID, unique=True), "units that are built, by id"),
         "workstations": Field(Integer(minimum=0, maximum=1), "staff computers of each built unit"),
-        "simulators": Field(ListOf(item=Choice((CARRIER,)), unique=True), "stand-ins for what is not ours"),
+        "simulators": Field(
+            ListOf(item=Choice((CARRIER, PROBE)), unique=True), "stand-ins for what is not ours"
+        ),
         "wireguard": Field(Choice(("userspace", "kernel")), "userspace where the kernel has none"),
         "sizes": Field(MapOf(key=WORD, item=_SIZE, minimum=1), "sizes by machine; `default` for all others"),
         "time_upstreams": Field(
@@ -408,7 +411,7 @@ def _ledger_keys(environment: str) -> dict[str, str]:
 
 
 def _groups(owner: str, machine: Machine) -> tuple[str, ...]:
-    side = owner if owner in (CENTRE, CARRIER) else "unit"
+    side = owner if owner in (CENTRE, CARRIER, PROBE) else "unit"
     return tuple(dict.fromkeys(("province", side, *([machine.group] if machine.group else []), machine.id)))
 
 

@@ -64,6 +64,7 @@ MACHINES: Mapping[str, Words] = {
     "app": ("Máy chủ ứng dụng", "applications"),
     "controller": ("Máy điều khiển", "controller"),
     "carrier": ("Mạng nhà cung cấp", "carriers' network"),
+    "probe": ("Máy dò vùng mạng", "probe of zones"),
     "unit_gateway": ("Thiết bị cổng", "gateway (CPE)"),
     "workstation": ("Máy tính cán bộ", "staff PC"),
 }

@@ -8,6 +8,7 @@ Uncompressed: compressing costs minutes, and Incus unpacks it at once.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import platform
 import shutil
@@ -69,12 +70,19 @@ def cached_image(directory: Path | None = None) -> HostImage | None:
 
 def ensure_image(progress: Progress, running: Running, *, anew: bool = False) -> HostImage:
     """Return the image, making it first where there is none; `anew` takes today's packages."""
-    there = None if anew else cached_image()
-    if there is not None:
-        running.done(f"{there.identity} is there")
-        return there
     images = _images()
     images.mkdir(parents=True, exist_ok=True)
+    # Environments share the images of a machine: the second of two waits, and finds what the first made.
+    with images.with_name("images.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        there = None if anew else cached_image()
+        if there is not None:
+            running.done(f"{there.identity} is there")
+            return there
+        return _made(images, progress, running)
+
+
+def _made(images: Path, progress: Progress, running: Running) -> HostImage:
     for left in images.glob("tmp.*"):  # of a run that was killed
         shutil.rmtree(left, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix="tmp.", dir=images))

@@ -115,7 +115,7 @@ class Machine:
     id: str
     title: str
     short: str
-    where: str  # centre | unit | carrier
+    where: str  # centre | unit | carrier | everywhere
     members: int
     place: int
     vip: bool
@@ -344,7 +344,9 @@ _SHAPES: dict[str, Shape] = {
                             "group": Field(
                                 WORD, "machine whose group of hosts it joins besides its own", required=False
                             ),
-                            "where": Field(Choice(("centre", "unit", "carrier")), "where it stands"),
+                            "where": Field(
+                                Choice(("centre", "unit", "carrier", "everywhere")), "where it stands"
+                            ),
                             "members": Field(Integer(minimum=1, maximum=2), "1, or 2 for a pair"),
                             "place": Field(Integer(minimum=1, maximum=252), "number of its addresses"),
                             "vip": Field(
@@ -610,7 +612,7 @@ def _cross_check(catalogue: Catalogue, documents: Mapping[str, Document]) -> Non
         "centre": {s.name for s in catalogue.centre} | {"wan"},
         "unit": {s.name for s in catalogue.unit} | {"wan"},
     }
-    segments["carrier"] = segments["centre"]
+    segments["carrier"] = segments["everywhere"] = segments["centre"]
     machines = documents["machines.yml"]
     for name, machine in catalogue.machines.items():
         at: Path_ = ("machines", name)

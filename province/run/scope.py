@@ -37,6 +37,7 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("roles/wireguard/*", ("network", "flows")),
     ("roles/routing/*", ("network", "flows")),
     ("roles/carrier/*", ("network", "flows")),
+    ("roles/zone_probe/*", ("network", "flows")),
     ("roles/dhcp_server/*", ("naming", "flows")),
     ("roles/router_advertisement/*", ("naming", "flows")),
     ("roles/dns_authoritative/*", ("naming", "flows")),

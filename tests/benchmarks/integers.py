@@ -95,7 +95,7 @@ def plan(
     machines = catalogue.machines
     roles = {
         name: (*catalogue.base_roles, *machine.roles)
-        if machine.roles and machine.where != "carrier"
+        if machine.roles and machine.where in ("centre", "unit")
         else machine.roles
         for name, machine in machines.items()
     }

@@ -82,7 +82,7 @@ def only(group: str) -> str:
 
 def simulated(host: str) -> bool:
     """Whether the host stands in for something outside the province (carrier, Internet)."""
-    return "carrier" in named(host).groups
+    return bool({"carrier", "probe"} & set(named(host).groups))
 
 
 def ours() -> tuple[str, ...]:
@@ -92,7 +92,7 @@ def ours() -> tuple[str, ...]:
 
 def planned(host: str) -> PlannedHost:
     """The plan's record of a host."""
-    return next(candidate for candidate in plan().hosts if candidate.name == host)
+    return named(host).planned
 
 
 def unit(identifier: str) -> PlannedUnit:

@@ -141,9 +141,10 @@ class Machine:
         """The host as testinfra sees it."""
         return testinfra.host.Host(VerifiedBackend(self))
 
-    def start(self, program: str, request: object) -> Running:
-        """Start a program on the host."""
-        command = f"python3 -c {shlex.quote(source(program))}"
+    def start(self, program: str, request: object, within: str = "") -> Running:
+        """Start a program on the host, `within` one of its network namespaces if it says so."""
+        enter = f"nsenter --net=/run/netns/{shlex.quote(within)} " if within else ""
+        command = f"{enter}python3 -c {shlex.quote(source(program))}"
         stdin, stdout, stderr = self.client.exec_command(command, timeout=300)
         stdin.write(json.dumps(request) + "\n")
         stdin.flush()

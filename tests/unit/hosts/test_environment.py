@@ -54,6 +54,7 @@ def test_the_lab_builds_one_member_of_each_pair_and_a_unit_of_each_sphere() -> N
         PARTY_CPE: ("province", "unit", "unit_gateway"),
         PARTY_PC: ("province", "unit", "workstation"),
         "carrier-1": ("province", "carrier"),
+        "probe-1": ("province", "probe"),
     }
 
 
@@ -296,7 +297,7 @@ def test_building_one_more_unit_touches_the_hub_alone(tree: Path) -> None:
     _, after = environment_of(tree)
     assert set(after) - set(hosts()) == {"xa-muong-phang-cpe-1", "xa-muong-phang-pc-1"}
     changed = {name for name, host in hosts().items() if after[name].facts() != host.facts()}
-    assert changed == {"hub-1", "carrier-1"}
+    assert changed == {"hub-1", "carrier-1", "probe-1"}
 
 
 def test_a_second_member_moves_nobody(tree: Path) -> None:
