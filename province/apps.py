@@ -15,7 +15,7 @@ import jsonschema
 
 from province.plan.model import Port
 from province.problems import ProblemsFoundError
-from province.register.catalogue import NOWHERE, SPHERES, Catalogue, Origin, Service
+from province.register.catalogue import CLASSES, NOWHERE, SPHERES, Catalogue, Origin, Service
 from province.register.document import Document, Path_, is_nfc, near, read_document, shown
 
 # What an application is asked at by people: the gateway of its host.
@@ -47,6 +47,7 @@ class App:
             ports=(GATEWAY_PORT,) if self.published else (),
             names=tuple(entry["name"] for entry in self.record["publish"]) if self.published else (),
             base=False,
+            traffic=CLASSES[1],
             care={key: self.record[key] for key in CARE},
             origin=self.origin,
         )

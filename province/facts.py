@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netaddr import IPAddress, IPNetwork
 
+from province import shaping
 from province.openpgp import armored
 from province.packages import wanted
 from province.plan.addressing import WAN, nth, number_of
@@ -314,6 +315,12 @@ class Built:
         return next(s.ports[0].number for s in services if (s.machine, s.segment) == (machine, WAN))
 
     @cached_property
+    def urgent(self) -> list[dict[str, JSON]]:
+        """Services whose traffic goes before the rest."""
+        apps = frozenset(app.id for app in self.environment.sources.apps)
+        return shaping.services(self.plan, self.catalogue, apps)
+
+    @cached_property
     def homepage(self) -> str:
         """The first application that staff of units may open."""
         apps = {app.id for app in self.environment.sources.apps if app.published}
@@ -407,6 +414,8 @@ class _Facts:
         }
         if "routing" in host.roles or "wireguard" in host.roles:
             facts |= {"routing": self._routing(), "wireguard": self._tunnels()}
+        if "traffic_shaping" in host.roles:
+            facts["shaping"] = self._shaping()
         if "dns_authoritative" in host.roles or "dns_resolver" in host.roles:
             facts |= self._names()
         if "unit_status" in host.roles:
@@ -700,6 +709,22 @@ class _Facts:
             for tunnel in self.interfaces
             if tunnel.method == "tunnel"
         ]
+
+    def _shaping(self) -> dict[str, JSON]:
+        """Rates and queues of what is sent into tunnels."""
+        built = self.built
+        return {
+            "devices": shaping.devices(
+                [tunnel for tunnel in self.interfaces if tunnel.method == "tunnel"],
+                self._peers,
+                built.units,
+                built.catalogue,
+                built.environment.sources.register.pools,
+                self.unit,
+            ),
+            "services": built.urgent,
+            "queue": built.environment.queue,
+        }
 
     def _unit_peer(self, peer: Peer) -> dict[str, JSON]:
         return {

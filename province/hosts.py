@@ -78,6 +78,11 @@ ENVIRONMENT = Record(
             ListOf(item=Choice((CARRIER, PROBE)), unique=True), "stand-ins for what is not ours"
         ),
         "wireguard": Field(Choice(("userspace", "kernel")), "userspace where the kernel has none"),
+        "queue": Field(
+            Choice(("fifo", "fq_codel")),
+            "what keeps order in a class of traffic; fifo everywhere",
+            required=False,
+        ),
         "sizes": Field(MapOf(key=WORD, item=_SIZE, minimum=1), "sizes by machine; `default` for all others"),
         "time_upstreams": Field(
             ListOf(item=Text(words="a name or an address", pattern=r"[A-Za-z0-9.:-]+"), unique=True),
@@ -127,6 +132,7 @@ class Environment:
     workstations: int
     simulators: tuple[str, ...]
     wireguard: str
+    queue: str
     sizes: Mapping[str, str]
     time_upstreams: tuple[str, ...]
     packages: Mapping[str, tuple[str, ...]]
@@ -197,6 +203,7 @@ def load_environment(path: Path) -> Environment:
         workstations=data["workstations"],
         simulators=tuple(data["simulators"]),
         wireguard=data["wireguard"],
+        queue=data.get("queue", "fifo"),
         sizes={name: size["memory"] for name, size in data["sizes"].items()},
         time_upstreams=tuple(data.get("time_upstreams", ())),
         packages={name: tuple(urls) for name, urls in data.get("packages", {}).items()},

@@ -54,6 +54,8 @@ SIZES: Mapping[str, tuple[Integer, str]] = {
 }
 # Routing domains of units that meet in named shared services only. What names none is the first one's.
 SPHERES = ("government", "party")
+# Classes of traffic, most urgent first: what is sent into tunnels waits in a queue of its class.
+CLASSES = ("realtime", "interactive", "bulk")
 # Machines that are not ours, in services and flows.
 OUTSIDE = "outside"
 ANY = "any"
@@ -140,7 +142,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What a machine offers in a segment. `care` are the fields of CARE and the runbook, as given."""
+    """What a machine offers in a segment, and the class of its traffic.
+
+    `care` are the fields of CARE and the runbook, as given.
+    """
 
     id: str
     title: str
@@ -150,6 +155,7 @@ class Service:
     names: tuple[str, ...]
     base: bool
     care: Mapping[str, Any]
+    traffic: str = CLASSES[-1]
     origin: Origin = field(default=NOWHERE, compare=False, repr=False)
 
     @property
@@ -192,6 +198,7 @@ class Kind:
     title: Mapping[str, str]
     pool: str
     parents: tuple[str, ...]
+    rate_mbps: int = 1000  # what a unit of it is sent and sends at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -393,6 +400,11 @@ _SHAPES: dict[str, Shape] = {
                             "segment": Field(NAME, "where it is asked"),
                             "ports": Field(ListOf(item=PORT, minimum=1, unique=True), "protocol/port"),
                             "names": Field(ListOf(item=NAME, unique=True), "names in the domain"),
+                            "class": Field(
+                                Choice(CLASSES),
+                                "class of its traffic; bulk where nothing is said",
+                                required=False,
+                            ),
                             "base": Field(Flag(), "let in by the base of every ruleset", required=False),
                             **{field: Field(_Care(), "how it is cared for, or pending") for field in CARE},
                             "runbook": Field(
@@ -467,6 +479,10 @@ _SHAPES: dict[str, Shape] = {
                             ),
                             "pool": Field(NAME, "pool of the register"),
                             "parents": Field(ListOf(item=WORD), "kinds that may stand above"),
+                            "rate_mbps": Field(
+                                Integer(minimum=1, maximum=100_000, unit="Mbit/s"),
+                                "what a unit of it sends and is sent at most; its line may hold less",
+                            ),
                         },
                     ),
                     minimum=1,
@@ -563,6 +579,7 @@ def _build(documents: Mapping[str, Document]) -> Catalogue:
                 ports=tuple(port(text) for text in record["ports"]),
                 names=tuple(record["names"]),
                 base=record.get("base", False),
+                traffic=record.get("class", CLASSES[-1]),
                 care={key: record[key] for key in (*CARE, "runbook")},
                 origin=origin("services.yml", "services", number),
             )
@@ -584,7 +601,13 @@ def _build(documents: Mapping[str, Document]) -> Catalogue:
             for number, record in enumerate(data["flows.yml"]["flows"])
         ),
         kinds={
-            name: Kind(id=name, title=record["title"], pool=record["pool"], parents=tuple(record["parents"]))
+            name: Kind(
+                id=name,
+                title=record["title"],
+                pool=record["pool"],
+                parents=tuple(record["parents"]),
+                rate_mbps=record["rate_mbps"],
+            )
             for name, record in data["kinds.yml"]["kinds"].items()
         },
         unit_machines=tuple(data["kinds.yml"]["machines"]),

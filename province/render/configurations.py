@@ -407,6 +407,7 @@ def as_if_built(sources: Sources, members: Mapping[str, int] | None = None) -> E
         workstations=0,
         simulators=(),
         wireguard="kernel",
+        queue="fq_codel",
         sizes={"default": "1GiB"},
         time_upstreams=(),
         packages={},

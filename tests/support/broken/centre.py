@@ -196,6 +196,7 @@ SERVICE = {
     "segment": (NEEDED, SHORT),
     "ports": (NEEDED, many(port, 1, once=True)),
     "names": (NEEDED, many(SHORT, once=True)),
+    "class": (FREE, one_of("realtime", "interactive", "bulk")),
     "base": (FREE, flag),
     **dict.fromkeys(("tls", "metrics", "logs", "backup", "probe"), (NEEDED, care)),
     "runbook": (NEEDED, words(r"docs/runbooks/[a-z0-9-]+\.md")),
@@ -223,6 +224,7 @@ KIND = {
     "title": (NEEDED, record({"vi": (NEEDED, words()), "en": (NEEDED, words())})),
     "pool": (NEEDED, SHORT),
     "parents": (NEEDED, many(WORD)),
+    "rate_mbps": (NEEDED, whole(1, 100_000)),
 }
 SIZE = record({"memory": (NEEDED, words(r"[1-9][0-9]*(MiB|GiB)"))})
 ADDRESS, HTTP = words(r"[A-Za-z0-9.:-]+"), words(r"https?://\S+")
@@ -270,6 +272,7 @@ RULES = {
             "workstations": (NEEDED, whole(0, 1)),
             "simulators": (NEEDED, many(one_of("carrier", "probe"), once=True)),
             "wireguard": (NEEDED, one_of("userspace", "kernel")),
+            "queue": (FREE, one_of("fifo", "fq_codel")),
             "sizes": (NEEDED, mapping(WORD, SIZE, 1)),
             "time_upstreams": (FREE, many(ADDRESS, once=True)),
             "packages": (FREE, mapping(SHORT, many(HTTP, 1), 1)),
