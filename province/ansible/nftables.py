@@ -73,8 +73,14 @@ def counters(rules: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted({counter_name(rule["flow"]) for rule in rules})
 
 
+def class_id(end: int, number: int) -> str:
+    """The queue of a class of traffic (1 to 3) to the end of a tunnel: each end has four numbers of HTB."""
+    return f"1:{4 * end + number:x}"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "nft_name": name,
+    "nft_class": class_id,
     "nft_statements": statements,
     "nft_counters": counters,
 }

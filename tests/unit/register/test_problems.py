@@ -290,7 +290,7 @@ CASES: dict[str, Case] = {
     ),
     "catalogue-unknown-service": Case(f"{CATALOGUE}/flows.yml", text("[unit-dns,", "[unit-dsn,")),
     "catalogue-flow-for-nothing": Case(
-        f"{CATALOGUE}/flows.yml", text("    services: [unit-dns, unit-ntp, unit-dhcp]\n", "")
+        f"{CATALOGUE}/flows.yml", text("    services: [unit-dns, unit-ntp, unit-dhcp, unit-status]\n", "")
     ),
     "catalogue-wrong-zone": Case(
         f"{CATALOGUE}/flows.yml", text("from: {zone: wireless", "from: {zone: internal")
