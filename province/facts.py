@@ -34,6 +34,7 @@ ORPHAN_STRATUM = 10
 # Above those of the centre: a gateway counts on itself only when it hears nobody.
 UNIT_ORPHAN_STRATUM = 12
 UNIT_STATUS = "unit-status"
+PRIORITIES = (150, 100)  # of the members of a pair, when both come up at once
 KEEPALIVE = 25
 RELEASE = "trixie"
 ARCHIVE_KEY = "packages/archive"  # what indexes of packages are signed with, by its name in the ledger
@@ -412,6 +413,8 @@ class _Facts:
             "dhcp": self._leases(),
             "ra": self._advertisements(),
         }
+        if "virtual_address" in host.roles or "conntrack_sync" in host.roles:
+            facts["pair"] = self._pair()
         if "routing" in host.roles or "wireguard" in host.roles:
             facts |= {"routing": self._routing(), "wireguard": self._tunnels()}
         if "traffic_shaping" in host.roles:
@@ -477,11 +480,48 @@ class _Facts:
         }
 
     def _vips(self, interface: Interface) -> tuple[IPNetwork, ...]:
-        """The pair's addresses: the first member carries them while it is alone."""
-        if not interface.vips:
+        """The pair's addresses that are always here: of a machine whose members do not take turns.
+
+        Those of members that do are carried by one of them, and which one is not for a plan to say.
+        """
+        if not interface.vips or (self._other and "virtual_address" in self.host.roles):
             return ()
-        alone = self.built.environment.members.get(self.host.machine, 0) < 2
-        return interface.vips if alone or self.host.member == 1 else ()
+        return interface.vips if self._other is None or self.host.member == 1 else ()
+
+    @cached_property
+    def _other(self) -> PlannedHost | None:
+        """The other built member of this host's pair."""
+        members = self.built.by_machine.get(self.host.machine, ()) if self.host.owner == CENTRE else ()
+        return next((host for host in members if host.name != self.host.name), None)
+
+    def _pair(self) -> dict[str, JSON]:
+        """What the members of a pair share, and where they meet: on the machine's primary segment."""
+        other, primary = self._other, self.machine.primary
+        beside = (
+            {i.name: _texts(address.ip for address in i.addresses) for i in other.interfaces} if other else {}
+        )
+        turns = "virtual_address" in self.host.roles
+        return {
+            "priority": PRIORITIES[self.host.member - 1],
+            "instances": [
+                {
+                    "name": f"{interface.name}-{version}",
+                    "interface": interface.name,
+                    "number": self.machine.place,
+                    "own": self._ips(interface.name)[at],
+                    "peer": beside[interface.name][at],
+                    "addresses": [_text(interface.vips[at])],
+                }
+                for interface in self.interfaces
+                if other and turns and interface.vips
+                for at, version in enumerate((4, 6))
+            ],
+            "interface": primary,
+            "own": self._ips(primary)[0],
+            "peer": beside[primary][0] if other else "",
+            # Connections to and from this host itself are nobody else's.
+            "ignore": sorted({address for name in self.addresses for address in self._ips(name)}),
+        }
 
     def _routes(self, interface: Interface) -> list[dict[str, str]]:
         """Ways beside the default route: a host with a line to the Internet finds the province inside."""
@@ -554,6 +594,7 @@ class _Facts:
                 tuple((i.name, i.zone, i.method) for i in self.interfaces if i.method != LEG)
             ),
             "sets": NOTHING,
+            "pairs": self._pair()["instances"] if "virtual_address" in self.host.roles else NOTHING,
             "input": rules.get("input", NOTHING),
             "output": rules.get("output", NOTHING),
             "forward": rules.get("forward", NOTHING),

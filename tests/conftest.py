@@ -1,7 +1,8 @@
 """Chooses the environment, and gives the checks of a living one their hosts.
 
-`tests/unit tests/components tests/repo` need no machine. `tests/layers tests/flows tests/browser` ask a
-living environment; asked for without one they fail and say how to get it (they are never skipped).
+`tests/unit tests/components tests/repo` need no machine. `tests/layers tests/flows tests/browser
+tests/survival` ask a living environment; asked for without one they fail and say how to get it (they are
+never skipped).
 """
 
 from __future__ import annotations

@@ -80,6 +80,7 @@ SERVICES: Mapping[str, str] = {
     "transit-routing-party": "Định tuyến đầu mối – biên khối Đảng",
     "wan-routing": "Định tuyến đơn vị – đầu mối",
     "transit-routing": "Định tuyến đầu mối – biên",
+    "edge-connections": "Kết nối chung của cặp định tuyến biên",
     "unit-dns": "Phân giải tên tại đơn vị",
     "unit-ntp": "Thời gian tại đơn vị",
     "unit-status": "Tình trạng kết nối của đơn vị",

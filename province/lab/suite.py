@@ -18,7 +18,7 @@ from province.lab import up as lab
 from province.lab.places import PROGRAMS, REPOSITORY, programs_first
 from province.run.command import Ended, run_program
 from province.run.progress import Progress, Step
-from province.run.scope import ALL, changed_files, folders, wanted
+from province.run.scope import ALL, BESIDE, changed_files, folders, wanted
 from province.run.session import run_session
 
 _SHOWN_LINES = 40  # of a failed check; 400 where nobody can open the log afterwards (CI)
@@ -85,7 +85,7 @@ def verify(environment: str, layer: str) -> int:
     missing = [folder for folder in folders(names) if not (REPOSITORY / folder).is_dir()]
     if missing:
         known = sorted(path.name for path in (REPOSITORY / "tests" / "layers").iterdir() if path.is_dir())
-        sys.stderr.write(f"There is no layer {layer}; known: {', '.join(known)}, flows, browser.\n")
+        sys.stderr.write(f"There is no layer {layer}; known: {', '.join((*known, *BESIDE))}.\n")
         return 2
     verdict = Verdict()
     command = f"make verify{f' LAYER={layer}' if layer else ''}"
@@ -162,11 +162,12 @@ def _without_machine(*, components: bool) -> list[Check]:
 
 
 def _checks_of(names: Sequence[str]) -> list[Check]:
-    """Group what is wanted of the living lab: the layers in one run, then flows, then browser."""
+    """Group what is wanted of the living lab: the layers in one run, then the folders beside them."""
     wanted_folders = folders(names)
     layers = [folder for folder in wanted_folders if folder.startswith("tests/layers")]
     checks = [_tests("layers", "layers", *layers)] if layers else []
-    for name, title in (("flows", "flows from a unit's PC"), ("browser", "browser")):
+    beside = {"flows": "flows from a unit's PC", "browser": "browser", "survival": "machines switched off"}
+    for name, title in beside.items():
         if f"tests/{name}" in wanted_folders:
             checks.append(_tests(name, title, f"tests/{name}"))
     return checks

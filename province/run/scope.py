@@ -13,8 +13,10 @@ from pathlib import Path
 
 ALL = "all"
 
-# Folders of tests/layers, lowest first; `flows` and `browser` are folders of tests beside it.
+# Folders of tests/layers, lowest first, and folders of tests beside it. `survival` comes last: it switches
+# machines off, and what it found wanting would only be found again by the others.
 LAYERS = ("base", "network", "naming", "mirror", "applications")
+BESIDE = ("flows", "browser", "survival")
 
 # First match wins. () = nothing of the living lab; a layer calls for those above it only where named.
 TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -34,8 +36,11 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/layers/applications/*", ("applications",)),
     ("tests/flows/*", ("flows",)),
     ("tests/browser/*", ("browser",)),
-    ("roles/wireguard/*", ("network", "flows")),
-    ("roles/routing/*", ("network", "flows")),
+    ("tests/survival/*", ("survival",)),
+    ("roles/wireguard/*", ("network", "flows", "survival")),
+    ("roles/routing/*", ("network", "flows", "survival")),
+    ("roles/virtual_address/*", ("network", "survival")),
+    ("roles/conntrack_sync/*", ("network", "survival")),
     ("roles/carrier/*", ("network", "flows")),
     ("roles/zone_probe/*", ("network", "flows")),
     ("roles/dhcp_server/*", ("naming", "flows")),
@@ -54,7 +59,7 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("province/drawings/*", ("browser",)),
     ("province/reading/*", ()),
     ("province/render/*", ("applications", "browser")),
-    ("playbooks/layers/network.yml", ("network", "flows")),
+    ("playbooks/layers/network.yml", ("network", "flows", "survival")),
     ("playbooks/layers/naming.yml", ("naming", "flows")),
     ("playbooks/layers/mirror.yml", ("mirror",)),
     ("playbooks/layers/applications.yml", ("applications", "browser")),
@@ -72,15 +77,15 @@ def wanted(files: Iterable[str]) -> tuple[str, ...]:
         if match is None:
             return (ALL,)
         found.update(match)
-    order = (*LAYERS, "flows", "browser")
+    order = (*LAYERS, *BESIDE)
     return tuple(name for name in order if name in found)
 
 
 def folders(names: Sequence[str]) -> list[str]:
     """Return the test folders of what is wanted."""
     if ALL in names:
-        return ["tests/layers", "tests/flows", "tests/browser"]
-    return [f"tests/{name}" if name in ("flows", "browser") else f"tests/layers/{name}" for name in names]
+        return ["tests/layers", *(f"tests/{name}" for name in BESIDE)]
+    return [f"tests/{name}" if name in BESIDE else f"tests/layers/{name}" for name in names]
 
 
 def changed_files(repository: Path, base: str = "") -> list[str] | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from province.cli import parser
+from province.run.scope import BESIDE
 from tests.support.repository import LAYERS, ROLES, ROOT, load, own_files, shown
 
 PAGES = [path for path in own_files() if path.suffix == ".md"]
@@ -71,7 +72,7 @@ def test_targets_and_layers_of_make_exist(page: Path) -> None:
         for variable, value in (word.split("=") for word in given.split()):
             assert variable in variables
             if variable == "LAYER" and value.islower():
-                assert value in [*LAYERS, "flows", "browser"]
+                assert value in [*LAYERS, *BESIDE]
 
 
 def subcommands(of: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:

@@ -26,6 +26,7 @@ FORBIDDEN: dict[str, set[str]] = {
     "pulumi/province_stack": {"netaddr", "province.register", "ansible", "random"},
     "tests/layers": {"province.register", "ansible", "pulumi", "province.lab"},
     "tests/flows": {"province.register", "ansible"},
+    "tests/survival": {"province.register", "ansible"},
 }
 
 

@@ -64,7 +64,7 @@ def test_nobody_sleeps_for_a_guess() -> None:
     in_shell = [
         f"{shown(path)}: {match[0]}"
         for path in TESTS
-        if path.relative_to(ROOT).parts[1] in ("layers", "flows", "browser", "support")
+        if path.relative_to(ROOT).parts[1] in ("layers", "flows", "browser", "survival", "support")
         for match in re.finditer(r"\bsleep [\d.]+", path.read_text(encoding="utf-8"))
     ]
     assert found + in_shell == []
@@ -93,7 +93,7 @@ def test_a_skip_says_why() -> None:
 BY_HAND = "tests/flows/test_by_hand.py"
 
 
-@pytest.mark.parametrize("folder", ["tests/layers", "tests/flows"])
+@pytest.mark.parametrize("folder", ["tests/layers", "tests/flows", "tests/survival"])
 def test_living_checks_retype_no_address(folder: str) -> None:
     """Expected values come from the plan; a number typed here would agree with nobody's register but one."""
     found = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from functools import cache
@@ -44,11 +45,18 @@ def facts(host: str) -> dict[str, Any]:
     return hosts()[host].facts()
 
 
-def test_the_lab_builds_one_member_of_each_pair_and_a_unit_of_each_sphere() -> None:
+def test_the_lab_builds_what_its_file_says_and_a_unit_of_each_sphere() -> None:
     assert {name: host.groups for name, host in hosts().items()} == {
-        **{f"{m}-1": ("province", "centre", m) for m in lab().members if m != "hub_party"},
         # What is done to hubs is done to those of every sphere.
-        "hub-party-1": ("province", "centre", "hub", "hub_party"),
+        **{
+            f"{machine.replace('_', '-')}-{member}": (
+                ("province", "centre", "hub", "hub_party")
+                if machine == "hub_party"
+                else ("province", "centre", machine)
+            )
+            for machine, members in lab().members.items()
+            for member in range(1, members + 1)
+        },
         CPE: ("province", "unit", "unit_gateway"),
         PC: ("province", "unit", "workstation"),
         PARTY_CPE: ("province", "unit", "unit_gateway"),
@@ -179,7 +187,8 @@ def test_neighbours_agree_on_what_they_tell_each_other(hubs: str, gateways: str,
     """What one announces the other accepts, for every session; a unit tells its block alone."""
     edge, hub, gateway = (facts(name)["routing"] for name in ("edge-1", hubs, gateways))
     sessions = [session for session in edge["neighbors"] if session["description"] == hubs]
-    for ours, theirs in zip(sessions, hub["neighbors"], strict=True):
+    beside = [session for session in hub["neighbors"] if session["description"] == "edge-1"]
+    for ours, theirs in zip(sessions, beside, strict=True):
         assert ours["announce"] == theirs["accept"]
         assert ours["accept"] == theirs["announce"]
         assert (ours["asn"], theirs["asn"]) == (hub["asn"], edge["asn"])
@@ -301,18 +310,43 @@ def test_building_one_more_unit_touches_the_hub_alone(tree: Path) -> None:
 
 
 def test_a_second_member_moves_nobody(tree: Path) -> None:
-    edit(tree / "inventories/lab/environment.yml", "edge: 1, hub: 1", "edge: 2, hub: 2")
+    file = tree / "inventories/lab/environment.yml"
+    members = dict(lab().members)
+    for machine in ("edge", "hub"):
+        text = re.sub(rf"\b{machine}: \d", f"{machine}: 1", file.read_text(encoding="utf-8"))
+        file.write_text(text, encoding="utf-8")
+    assert members["edge"] == 2
+    _, before = environment_of(tree)
+    edit(file, "edge: 1, hub: 1", "edge: 2, hub: 2")
     _, after = environment_of(tree)
-    assert set(after) - set(hosts()) == {"edge-2", "hub-2"}
-    for name, host in hosts().items():
-        before = {i["name"]: i["addresses"] for i in host.facts()["interfaces"]}
-        now = {i["name"]: i["addresses"] for i in after[name].facts()["interfaces"]}
-        assert {interface: now[interface] for interface in before} == before
+    assert set(after) - set(before) == {"edge-2", "hub-2"}
+    for name, host in before.items():
+        had = {i["name"]: i["addresses"] for i in host.facts()["interfaces"]}
+        has = {i["name"]: i["addresses"] for i in after[name].facts()["interfaces"]}
+        assert {interface: has[interface] for interface in had} == had
     assert [t["name"] for t in after[CPE].facts()["wireguard"]] == ["wg-hub1", "wg-hub2"]
-    # Only one of a pair carries the pair's addresses.
+    # A member alone always has the pair's addresses; two of them carry them by turns.
     for vip in ("10.12.30.1/32", "10.12.10.1/32"):
-        carriers = [n for n, h in after.items() if vip in str(h.facts()["interfaces"])]
-        assert carriers == ["edge-1"]
+        assert [n for n, h in before.items() if vip in str(h.facts()["interfaces"])] == ["edge-1"]
+        assert [n for n, h in after.items() if vip in str(h.facts()["interfaces"])] == []
+        shared = [n for n, h in after.items() if vip in str(h.facts().get("pair", {}).get("instances"))]
+        assert shared == ["edge-1", "edge-2"]
+    assert before["edge-1"].facts()["pair"]["instances"] == []
+
+
+def test_members_of_a_pair_mean_each_other() -> None:
+    one, other = facts("edge-1")["pair"], facts("edge-2")["pair"]
+    assert one["priority"] > other["priority"]
+    assert (one["own"], one["peer"]) == (other["peer"], other["own"])
+    routed = [i["name"] for i in facts("edge-1")["interfaces"] if i["name"] != "mgmt"]
+    assert [i["interface"] for i in one["instances"]] == [name for name in routed for _ in (4, 6)]
+    for mine, its in zip(one["instances"], other["instances"], strict=True):
+        assert (mine["own"], mine["peer"]) == (its["peer"], its["own"])
+        assert {k: mine[k] for k in ("name", "number", "addresses")} == {
+            k: its[k] for k in ("name", "number", "addresses")
+        }
+    assert facts("edge-1")["firewall"]["pairs"] == one["instances"]
+    assert facts("hub-1")["firewall"]["pairs"] == []
 
 
 def test_an_application_that_no_unit_takes_is_open_to_nobody(tree: Path) -> None:

@@ -284,3 +284,85 @@ def test_a_resolver_without_a_line_out_refuses_foreign_names_and_keeps_its_own(r
     shown = render("dns_resolver", template, dns_resolver_outside=False, **arguments)
     assert re.findall(r"local-zone: (.+)", shown) == ["example.gov.vn transparent", ". refuse"]
     assert ". refuse" not in render("dns_resolver", template, **arguments)
+
+
+PAIR = {
+    "virtual_address_instances": [
+        {
+            "name": f"{name}-{version}",
+            "interface": name,
+            "number": 1,
+            "own": own,
+            "peer": peer,
+            "addresses": [vip],
+        }
+        for name, version, own, peer, vip in (
+            ("trans", 4, "10.1.10.2", "10.1.10.3", "10.1.10.1/32"),
+            ("trans", 6, "fd00::2", "fd00::3", "fd00::1/128"),
+            ("srv", 4, "10.1.30.2", "10.1.30.3", "10.1.30.1/32"),
+        )
+    ],
+    "virtual_address_priority": 150,
+}  # fmt: skip
+
+
+def test_all_shared_addresses_move_together_and_nobody_takes_over_on_return(render: Render) -> None:
+    configuration = render("virtual_address", "etc/keepalived/keepalived.conf.j2", **PAIR)
+    group = re.search(r"vrrp_sync_group all \{\s+group \{([^}]+)\}", configuration)
+    assert group
+    instances = re.findall(r"vrrp_instance (\S+) \{", configuration)
+    assert group[1].split() == instances == ["trans-4", "trans-6", "srv-4"]
+    for word in ("state BACKUP", "nopreempt", "priority 150", "advert_int 0.1"):
+        assert configuration.count(word) == len(instances)
+    assert "vrrp_version 3" in configuration
+    assert re.search(r"unicast_src_ip fd00::2\n\s+unicast_peer \{\n\s+fd00::3\n", configuration)
+
+
+def test_a_member_alone_shares_nothing(render: Render) -> None:
+    configuration = render("virtual_address", "etc/keepalived/keepalived.conf.j2")
+    assert "vrrp_instance" not in configuration
+    assert "vrrp_sync_group" not in configuration
+    assert "Sync {" not in render("conntrack_sync", "etc/conntrackd/conntrackd.conf.j2")
+
+
+def test_a_host_never_tells_its_own_connections(render: Render) -> None:
+    configuration = render(
+        "conntrack_sync",
+        "etc/conntrackd/conntrackd.conf.j2",
+        conntrack_sync_peer="10.1.10.3",
+        conntrack_sync_own="10.1.10.2",
+        conntrack_sync_ignore=["10.1.10.2", "fd00::2"],
+    )
+    ignored = re.search(r"Address Ignore \{([^}]+)\}", configuration)
+    assert ignored
+    assert ignored[1].split("\n")[1:-1] == [
+        f"            {line}"
+        for line in (
+            "IPv4_address 127.0.0.1",
+            "IPv6_address ::1",
+            "IPv4_address 10.1.10.2",
+            "IPv6_address fd00::2",
+        )
+    ]
+    assert "DisableExternalCache on" in configuration
+    assert "IPv4_Destination_Address 10.1.10.3" in configuration
+
+
+def test_signs_of_life_are_heard_from_the_other_member_alone(render: Render) -> None:
+    pairs = [
+        {"interface": "trans", "own": "10.1.10.2", "peer": "10.1.10.3"},
+        {"interface": "trans", "own": "fd00::2", "peer": "fd00::3"},
+    ]
+    ruleset = render(
+        "firewall",
+        "etc/province/firewall/rules.nft.j2",
+        firewall_pairs=pairs,
+        firewall_management_sources4=["10.1.1.250"],
+    )
+    heard = [line.strip() for line in ruleset.splitlines() if "base: pair" in line]
+    assert heard == [
+        'iifname "trans" ip saddr 10.1.10.3 ip daddr 10.1.10.2 meta l4proto 112 accept comment "base: pair"',
+        'iifname "trans" ip6 saddr fd00::3 ip6 daddr fd00::2 meta l4proto 112 accept comment "base: pair"',
+        'oifname "trans" ip saddr 10.1.10.2 ip daddr 10.1.10.3 meta l4proto 112 accept comment "base: pair"',
+        'oifname "trans" ip6 saddr fd00::2 ip6 daddr fd00::3 meta l4proto 112 accept comment "base: pair"',
+    ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from province.run.scope import ALL, LAYERS, TABLE, changed_files, folders, wanted
+from province.run.scope import ALL, BESIDE, LAYERS, TABLE, changed_files, folders, wanted
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -32,7 +32,7 @@ def test_layers_come_in_their_order_and_once() -> None:
 
 def test_every_layer_of_the_table_is_a_folder_of_tests() -> None:
     named = {name for _, names in TABLE for name in names}
-    assert named == {*LAYERS, "flows", "browser"}
+    assert named == {*LAYERS, *BESIDE}
     missing = [folder for folder in folders(sorted(named)) if not (REPOSITORY / folder).is_dir()]
     assert not missing
 
