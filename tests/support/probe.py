@@ -16,12 +16,12 @@ from functools import cache
 from netaddr import IPAddress, IPNetwork
 
 from tests.support import environment
-from tests.support.places import Running, Said, batch, machine
+from tests.support.places import Machine, Running, Said, batch, machine
 
 HOST = "probe-1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Leg:
     """A place: one segment, one address of each family, no firewall of its own."""
 
@@ -39,7 +39,14 @@ class Leg:
 
     def start(self, program: str, request: object) -> Running:
         """Start a program of tests/support/remote in the leg's namespace."""
-        return machine(HOST).start(program, request, within=self.namespace)
+        return _connection(self.namespace).start(program, request, within=self.namespace)
+
+
+@cache
+def _connection(namespace: str) -> Machine:
+    """A connection of the leg's own: one holds ten programs, and every leg may hold listeners."""
+    assert namespace
+    return Machine(HOST)
 
 
 @cache

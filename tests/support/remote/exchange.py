@@ -20,7 +20,7 @@ from typing import Any
 SO_BINDTODEVICE = 25
 IP_TRANSPARENT = 19
 IPV6_TRANSPARENT = 75
-AT_ONCE = 200  # sockets; below every default limit of open files
+AT_ONCE = 800  # sockets; below every default limit of open files
 REFUSED = {errno.ECONNREFUSED, errno.ECONNRESET}
 
 
@@ -59,6 +59,11 @@ class Question:
             self.socket.setblocking(False)
             if asked.get("device"):
                 self.socket.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, asked["device"].encode() + b"\0")
+            # The farthest a packet can come: routers that hear neighbours only ask for it (RFC 5082).
+            if family == socket.AF_INET:
+                self.socket.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
+            else:
+                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 255)
             if asked.get("transparent"):
                 if family == socket.AF_INET:
                     self.socket.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
