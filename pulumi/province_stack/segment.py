@@ -66,8 +66,10 @@ def bridge_config(args: SegmentArgs) -> dict[str, str]:
         config[f"{family}.dhcp"] = "false"
         config[f"{family}.nat"] = "true" if args.kind == "uplink" else "false"
         if args.kind == "management":
+            # Incus keeps a bridge from being routed by rules of its firewall: without them the word alone
+            # does nothing, and what comes in by the uplink goes on into management in the host's own name.
             config[f"{family}.routing"] = "false"
-            config[f"{family}.firewall"] = "false"
+            config[f"{family}.firewall"] = "true"
         if routes:
             config[f"{family}.routes"] = ",".join(routes)
     if args.address6 is not None:

@@ -14,6 +14,7 @@ from netaddr import IPAddress, IPNetwork
 
 from province.plan.model import Endpoint, Plan, PlannedFlow, PlannedHost
 from province.register.catalogue import OUTSIDE, Catalogue
+from province.register.model import CARRIER, CENTRE
 
 # A port that nothing uses, so that "everything else" is asked as well.
 UNUSED = ("tcp", 54321)
@@ -91,7 +92,11 @@ class Oracle:
 
     def __init__(self, plan: Plan, catalogue: Catalogue) -> None:
         self._flows = plan.flows
-        self._segments = [n for s in plan.segments for n in (s.network4, s.network6)]
+        # Lines of carriers are theirs, and as far away as the rest of the Internet.
+        self._segments = [n for s in plan.segments if s.owner != CARRIER for n in (s.network4, s.network6)]
+        self._outer = {
+            f"{CENTRE}/{segment.name}" for segment in catalogue.centre if segment.gateway == OUTSIDE
+        }
         self._routes = {machine.id: frozenset(machine.forwards) for machine in catalogue.machines.values()}
         # Who declared "within one network": the plan's ends alone do not say it.
         self._near = {
@@ -146,15 +151,20 @@ class Oracle:
             self._known[key] = any(address in network for network in networks)
         return self._known[key]
 
+    def ours(self, source: Stand, target: Stand) -> bool:
+        """Whether anything of the province stands between two addresses, or is one of them.
+
+        From the line to the Internet to a line of a carrier all is others' affair, and what they answer is
+        not ours to promise.
+        """
+        return not (source.segment in self._outer and target.segment.startswith(f"{CARRIER}/"))
+
     def questions(self, source: Stand, targets: Iterable[Stand]) -> Iterator[Asked]:
         """Everything that one address asks: all others of its version, with every port."""
         for target in targets:
             if target.version != source.version or target.holder == source.holder:
                 continue
+            if not self.ours(source, target):
+                continue
             for protocol, port in self.ports:
                 yield Asked(source, target, protocol, port, self.allowing(source, target, protocol, port))
-
-
-def outside(catalogue: Catalogue) -> set[str]:
-    """Ids of segments whose gateway is not ours."""
-    return {f"centre/{segment.name}" for segment in catalogue.centre if segment.gateway == OUTSIDE}
