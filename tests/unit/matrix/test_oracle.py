@@ -52,7 +52,7 @@ def stranger(segment: str, version: int = 4) -> Stand:
         machine="",
         segment=segment,
         zone=found.zone.value,
-        address=IPAddress(network.first + 8, version),
+        address=network[8],
     )
 
 
