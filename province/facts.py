@@ -38,6 +38,8 @@ PRIORITIES = (150, 100)  # of the members of a pair, when both come up at once
 KEEPALIVE = 25
 RELEASE = "trixie"
 ARCHIVE_KEY = "packages/archive"  # what indexes of packages are signed with, by its name in the ledger
+SIGNING_KEYS = "dnssec/"  # begins names of key-signing keys of the province's zones in the ledger
+TRANSFER_KEY = "password/dns-transfer"  # whoever copies a zone proves that it has this
 WORKSTATION = "workstation"
 HTTP = 80
 PRODUCTION, TEST = "production", "test"
@@ -241,8 +243,8 @@ class Built:
 
     @cached_property
     def zone_records(self) -> list[dict[str, JSON]]:
-        """What name servers know, zone by zone; the first of them is every zone's primary."""
-        primary = next(host.fqdn for host in self.hosts if "dns_authoritative" in host.roles)
+        """What name servers know, zone by zone."""
+        primary = self.name_servers[0].fqdn
         return [
             {
                 "name": zone.name,
@@ -250,10 +252,24 @@ class Built:
                 "records": [
                     {"name": r.name, "type": r.type, "ttl": r.ttl, "data": r.data} for r in zone.records
                 ],
-                "allow_transfer": [],
             }
             for zone in self.plan.dns_zones
         ]
+
+    @cached_property
+    def name_servers(self) -> tuple[PlannedHost, ...]:
+        """Authoritative servers; the first is every zone's primary, which signs, and the others copy it."""
+        return tuple(host for host in self.hosts if "dns_authoritative" in host.roles)
+
+    @cached_property
+    def signing_keys(self) -> list[str]:
+        """Key-signing keys of the ledger: one of all zones, two while one replaces the other."""
+        return sorted(name for name in self.keys if name.startswith(SIGNING_KEYS))
+
+    @cached_property
+    def anchors(self) -> list[str]:
+        """What whoever validates believes of the province's own zones, which no parent vouches for."""
+        return [f"{zone}. DNSKEY {self.keys[key]}" for zone in self.zones for key in self.signing_keys]
 
     @cached_property
     def stubs(self) -> list[dict[str, JSON]]:
@@ -571,7 +587,11 @@ class _Facts:
         servers = self.built.service_addresses("ntp")
         own = {address for name in self.addresses for address in self._ips(name)}
         own.update(_text(vip.ip) for interface in self.interfaces for vip in interface.vips)
-        return [address for address in servers if address not in own] if own & set(servers) else servers
+        if not own & set(servers):
+            return servers
+        # Servers without a clock choose one among them by its address as the others know it: in one family,
+        # or two would be chosen.
+        return [address for address in servers if address not in own and IPAddress(address).version == 4]
 
     def _ntp(self) -> dict[str, JSON]:
         serves_centre = self.built.offers("ntp", self.host.machine)
@@ -793,7 +813,15 @@ class _Facts:
         """Facts of name servers: where they listen, who may ask, what they know or whom they ask."""
         built, machine = self.built, self.host.machine
         if "dns_authoritative" in self.host.roles:
+            primary, *others = built.name_servers
+            first = self.host == primary
             return {
+                "dns_primary": [] if first else _texts(_own_addresses(primary, self.machine.primary)),
+                "dns_copies": [
+                    {"name": host.name, "addresses": _texts(_own_addresses(host, self.machine.primary))}
+                    for host in (others if first else ())
+                ],
+                "dns_signing_keys": built.signing_keys if first else NOTHING,
                 "dns_listen": self._ips(self.machine.primary),
                 "dns_allow": built.askers(machine, ("dns-authoritative",), self.unit),
                 "dns_own_zones": built.zones,
@@ -804,6 +832,7 @@ class _Facts:
             "dns_listen": [address for name in lans for address in self._ips(name)],
             "dns_allow": built.askers(machine, ("dns", "unit-dns"), self.unit),
             "dns_own_zones": built.zones,
+            "dns_anchors": built.anchors,
             "dns_forward": built.service_addresses("dns") if self.unit else [],
             "dns_local": self._local_names(),
             "dns_stubs": [] if self.unit else built.stubs,

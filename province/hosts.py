@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from province.facts import ARCHIVE_KEY, CONTROLLER, Built
+from province.facts import ARCHIVE_KEY, CONTROLLER, SIGNING_KEYS, Built
 from province.plan.hosts import CARRIER
 from province.plan.model import Plan, PlannedHost, Segment, Zone
 from province.plan.probe import PROBE
@@ -414,7 +414,9 @@ def _ledger_keys(environment: str) -> dict[str, str]:
     prefix = "wireguard/"
     publics = Ledger.open(state_dir(environment)).publics()
     keys = {name.removeprefix(prefix): key for name, key in publics.items() if name.startswith(prefix)}
-    return keys | {name: key for name, key in publics.items() if name == ARCHIVE_KEY}
+    return keys | {
+        name: key for name, key in publics.items() if name == ARCHIVE_KEY or name.startswith(SIGNING_KEYS)
+    }
 
 
 def _groups(owner: str, machine: Machine) -> tuple[str, ...]:

@@ -33,6 +33,11 @@ from enum import StrEnum
 from pathlib import Path
 
 import pyrage  # type: ignore[import-untyped]  # ships no types
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    generate_private_key,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -40,6 +45,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_private_key,
     load_ssh_private_key,
 )
 
@@ -66,12 +72,14 @@ class Kind(StrEnum):
     `wireguard`: X25519, both halves base64 of 32 octets, as `wg` reads and writes them.
     `ssh`: ed25519; private half in OpenSSH's own format, public half `ssh-ed25519 AAAA… <name>`.
     `openpgp`: ed25519, both halves as transferable keys in base64; the user id is the name.
+    `dnssec`: P-256; private half in PEM, public half the data of the DNSKEY record of a key-signing key.
     `password`: 40 random letters and digits (238 bits); there is no public half.
     """
 
     WIREGUARD = "wireguard"
     SSH = "ssh"
     OPENPGP = "openpgp"
+    DNSSEC = "dnssec"
     PASSWORD = "password"  # noqa: S105 - the word for the kind
 
 
@@ -353,6 +361,9 @@ def _generate(kind: Kind, name: str) -> bytes:
         return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     if kind is Kind.OPENPGP:
         return openpgp.in_base64(openpgp.generate(name, int(time.time()))).encode()
+    if kind is Kind.DNSSEC:
+        pair = generate_private_key(SECP256R1())
+        return pair.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return "".join(secrets.choice(_PASSWORD_ALPHABET) for _ in range(_PASSWORD_LENGTH)).encode()
 
 
@@ -364,8 +375,19 @@ def _public_half(kind: Kind, secret: bytes, name: str) -> str:
         return base64.b64encode(private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
     if kind is Kind.OPENPGP:
         return openpgp.in_base64(openpgp.public_half(base64.b64decode(secret, validate=True)))
+    if kind is Kind.DNSSEC:
+        return _dnskey(secret)
     public = load_ssh_private_key(secret, password=None).public_key()
     return f"{public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()} {name}"
+
+
+def _dnskey(secret: bytes) -> str:
+    """DNSKEY data of RFC 6605: zone key with the mark of a secure entry point, algorithm 13, X and Y."""
+    key = load_pem_private_key(secret, password=None)
+    if not isinstance(key, EllipticCurvePrivateKey):
+        raise TypeError("the ledger's DNSSEC keys are on a curve")
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return f"257 3 13 {base64.b64encode(point[1:]).decode()}"
 
 
 def _read_identity(path: Path) -> pyrage.x25519.Identity:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPNetwork
 
-from province.facts import ARCHIVE_KEY
+from province.facts import ARCHIVE_KEY, SIGNING_KEYS, TRANSFER_KEY
 from province.hosts import Environment, Host, built_hosts, instances, load_environment, networks, plan_for
 from province.incus import Endpoint, Incus, IncusError
 from province.lab import incusd, kernel, machine, summary
@@ -182,6 +182,9 @@ def _keys(name: str, hosts: Sequence[Host]) -> int:
     for key in (HOST_CA, USER_CA, OPERATOR_KEY):
         ledger.ensure_keypair(key, Kind.SSH)
     ledger.ensure_keypair(ARCHIVE_KEY, Kind.OPENPGP)
+    ledger.ensure_keypair(TRANSFER_KEY, Kind.PASSWORD)
+    if not any(key.startswith(SIGNING_KEYS) for key in ledger.publics()):
+        ledger.ensure_keypair(f"{SIGNING_KEYS}ksk-1", Kind.DNSSEC)
     return len(ledger.publics()) - before
 
 
