@@ -474,7 +474,9 @@ class _Touched:
         ]
         for name in self.reasons:
             roles = self.after.hosts[name].roles
-            if "dns_authoritative" in roles and self.parts["names"]:
+            # The first name server has the records in files; others copy the zones from it.
+            first = self.after.hosts[name].member == 1
+            if "dns_authoritative" in roles and first and self.parts["names"]:
                 self._say(name, "names")
             if zones[0] != zones[1] and {"dns_authoritative", "dns_resolver"} & set(roles):
                 self._say(name, "names")

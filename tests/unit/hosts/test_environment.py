@@ -96,7 +96,7 @@ def test_services_are_asked_at_built_members_alone() -> None:
         if service.machine not in ("unit_gateway", "any"):
             assert set(service.addresses4) | set(service.addresses6) <= built
     records = {r.data for zone in plan.dns_zones for r in zone.records if r.name.startswith(("dns.", "ntp."))}
-    assert records == {"10.12.30.32", "fdfd:1475:4900:1e::20"}
+    assert records == {"10.12.30.32", "10.12.30.33", "fdfd:1475:4900:1e::20", "fdfd:1475:4900:1e::21"}
     for name in hosts():
         listed = [*facts(name)["resolvers"], *facts(name)["time_servers"]]
         assert {IPAddress(address) for address in listed} <= built | {IPAddress("10.13.1.1")}

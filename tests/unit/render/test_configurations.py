@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from province.cli import main
-from province.facts import ARCHIVE_KEY
+from province.facts import ARCHIVE_KEY, SIGNING_KEYS
 from province.hosts import built_hosts, load_environment, plan_for
 from province.ledger import Ledger
 from province.render.configurations import PRIVATE, PUBLIC
@@ -150,6 +150,7 @@ def test_without_an_environment_keys_of_hubs_are_placeholders_too(
         PRIVATE.format(f"wireguard/{name}"),
         *(PUBLIC.format(f"wireguard/{hub}") for hub in hubs),
         PUBLIC.format(ARCHIVE_KEY),
+        PUBLIC.format(f"{SIGNING_KEYS}ksk-1"),
     }
 
 
