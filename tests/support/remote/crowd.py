@@ -20,7 +20,7 @@ ANSWER = bytes([0, 0, 0x84, 0]) + bytes(8)
 QUESTION = bytes([0x23]) + bytes(39)
 
 
-def crowd(asked: dict[str, Any], ends: float, sent: list[int]) -> None:
+def crowd(asked: dict[str, Any], over: threading.Event, sent: list[int]) -> None:
     """Send at a steady rate until the end, from many sockets: one alone would wait for room in the queue."""
     data = ANSWER + bytes(asked["octets"] - len(ANSWER))
     pause = (asked["octets"] + 28) * 8 / (asked["kbit"] * 1000)
@@ -29,11 +29,10 @@ def crowd(asked: dict[str, Any], ends: float, sent: list[int]) -> None:
         for out in outs:
             out.bind((asked["source"], 0))
         due = time.monotonic()
-        while due < ends:
+        while not over.wait(max(0.0, due - time.monotonic())):
             outs[sent[0] % len(outs)].sendto(data, (asked["target"], asked["flood_port"]))
             sent[0] += 1
             due += pause
-            time.sleep(max(0.0, due - time.monotonic()))
 
 
 def main() -> None:
@@ -42,7 +41,8 @@ def main() -> None:
     begun = time.monotonic()
     ends = begun + asked["seconds"]
     sent, when, delays = [0], {}, []
-    flood = threading.Thread(target=crowd, args=(asked, ends, sent))
+    over = threading.Event()
+    flood = threading.Thread(target=crowd, args=(asked, over, sent))
     if asked["kbit"]:
         flood.start()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
@@ -51,6 +51,8 @@ def main() -> None:
         number, due = 0, begun + asked["seconds"] / 4  # the crowd is there first
         while time.monotonic() < ends + 2:
             now = time.monotonic()
+            if now >= ends:
+                over.set()
             if due <= now < ends:
                 number += 1
                 # Its own number stands where an answer repeats it.
@@ -63,6 +65,7 @@ def main() -> None:
                 continue
             if heard in when:
                 delays.append(time.monotonic() - when[heard])
+    over.set()
     if asked["kbit"]:
         flood.join()
     json.dump({"sent": sent[0], "asked": number, "delays": delays}, sys.stdout)
