@@ -24,6 +24,7 @@ from province.plan.probe import LEG, PROBE, namespace, probe_host
 from province.plan.rules import Rulebook, text_of
 from province.register.catalogue import FIRST_LEASE, SPHERES, Catalogue, Machine
 from province.register.model import CENTRE
+from province.wan_facts import PLAIN, choice
 
 if TYPE_CHECKING:
     from province.hosts import Environment
@@ -674,6 +675,9 @@ class _Facts:
                 "tunnel": False,
                 "accept": hear.family(address.version),
                 "announce": tell.family(address.version),
+                **PLAIN,
+                # Border routers take turns; whoever it is has the pair's address.
+                "next_hop": "" if hub else self._shared(at.primary, address.version),
             }
             for at in hubs
             for hear, tell in (self._told(at.sphere, hub),)
@@ -692,6 +696,11 @@ class _Facts:
             "neighbors": neighbors,
             "listen": self._listen() if hub else [],
         }
+
+    def _shared(self, name: str, version: int) -> str:
+        """The pair's address on an interface."""
+        found = (i.vips for i in self.interfaces if i.name == name)
+        return next((_text(vip.ip) for vips in found for vip in vips if vip.version == version), "")
 
     def _told(self, sphere: str, hub: bool) -> tuple[Prefixes, Prefixes]:
         """What a hub hears of an edge and tells it, or an edge of a hub."""
@@ -715,9 +724,14 @@ class _Facts:
                     "tunnel": True,
                     "accept": self.built.announced[unit.sphere].family(address.version),
                     "announce": own.family(address.version),
+                    **choice(peer.preferred),
+                    "source": _text(source),
                 }
                 for peer in self._peers
-                for address in (peer.hub_address4, peer.hub_address6)
+                for address, source in (
+                    (peer.hub_address4, peer.gateway_address4),
+                    (peer.hub_address6, peer.gateway_address6),
+                )
             ],
             "listen": [],
         }
@@ -735,6 +749,7 @@ class _Facts:
                 members.setdefault(self.built.range_of(self.built.units[peer.unit], version), []).append(
                     {
                         "address": _text(peer.gateway_address4 if version == 4 else peer.gateway_address6),
+                        "asn": self.built.units[peer.unit].asn,
                         "description": peer.gateway,
                         "accept": _texts(peer.allowed4 if version == 4 else peer.allowed6),
                     }
@@ -743,6 +758,7 @@ class _Facts:
                 {
                     "range": where.network,
                     "group": where.group,
+                    "source": self._ips(HUB_TUNNEL)[0 if version == 4 else 1],
                     "announce": self.built.announced[self.machine.sphere].family(version),
                     "members": members[where],
                 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from netaddr import IPAddress, IPNetwork
@@ -14,4 +15,19 @@ def ip_word(address: str) -> str:
     return "ip" if version == 4 else "ipv6"
 
 
-FILTERS: dict[str, Callable[..., Any]] = {"ip_word": ip_word}
+def numbered(prefixes: Iterable[str]) -> list[tuple[int, str]]:
+    """Prefixes with numbers for a prefix list, which stay when others come or go.
+
+    Numbers by rank would shift, and a daemon that is told so one line after the other refuses for a moment
+    what it had let through before.
+    """
+    taken: dict[int, str] = {}
+    for prefix in dict.fromkeys(prefixes):
+        number = zlib.crc32(prefix.encode()) or 1
+        while number in taken:
+            number = number % 0xFFFFFFFF + 1
+        taken[number] = prefix
+    return sorted(taken.items())
+
+
+FILTERS: dict[str, Callable[..., Any]] = {"ip_word": ip_word, "numbered": numbered}

@@ -191,6 +191,10 @@ class Rulebook:
             at = class_of(self._segments[interface.segment], host.owner)
             by_class.setdefault(at, []).append(interface)
         own = {interface.name: self._own(interface) for found in by_class.values() for interface in found}
+        # Tunnels stand in for each other: what came from the address of one may leave by another.
+        tunnels = [i.name for found in by_class.values() for i in found if i.method == "tunnel"]
+        every = sorted({address for name in tunnels for address in own[name]})
+        own |= dict.fromkeys(tunnels, every)
         told = _Told()
         # Of one flow there is no second rule for the same interfaces.
         made: dict[str, dict[tuple[str, str, str], list[Rule]]] = {"input": {}, "output": {}, "forward": {}}

@@ -26,6 +26,8 @@ PARTY_CPE, PARTY_PC = f"{PARTY}-cpe-1", f"{PARTY}-pc-1"
 KEYS = {
     "hub-1": "hub's key",
     CPE: "gateway's key",
+    "hub-2": "second hub's key",
+    "hub-party-2": "second hub of the Party's key",
     "hub-party-1": "the Party's hub's key",
     PARTY_CPE: "the Party's gateway's key",
 }
@@ -171,7 +173,7 @@ def test_a_tunnel_is_the_same_from_both_ends() -> None:
 def test_a_peer_without_key_is_left_out_and_named() -> None:
     bare = {host.name: host for host in built_hosts(lab(), plan_for(lab()), {})}
     assert bare["hub-1"].missing_keys == (CPE,)
-    assert bare[CPE].missing_keys == ("hub-1",)
+    assert bare[CPE].missing_keys == ("hub-1", "hub-2")
     assert bare["hub-1"].facts()["wireguard"][0]["peers"] == []
     assert hosts()["hub-1"].missing_keys == ()
 
@@ -193,7 +195,8 @@ def test_neighbours_agree_on_what_they_tell_each_other(hubs: str, gateways: str,
         assert ours["accept"] == theirs["announce"]
         assert (ours["asn"], theirs["asn"]) == (hub["asn"], edge["asn"])
     assert [IPAddress(n["address"]).version for n in sessions] == [4, 6]
-    for session, group in zip(gateway["neighbors"], hub["listen"], strict=True):
+    dialled = [session for session in gateway["neighbors"] if session["description"] == hubs]
+    for session, group in zip(dialled, hub["listen"], strict=True):
         member = group["members"][0]
         assert session["tunnel"]
         assert session["accept"] == group["announce"]
@@ -201,6 +204,19 @@ def test_neighbours_agree_on_what_they_tell_each_other(hubs: str, gateways: str,
         assert IPAddress(member["address"]) in IPNetwork(group["range"])
     assert gateway["announce"] == gateway["discard"] == block
     assert len({edge["asn"], hub["asn"], gateway["asn"]}) == 3
+
+
+def test_a_gateway_takes_the_hub_that_the_plan_prefers_in_both_directions() -> None:
+    """Ways by it are taken, and the other hub is told a longer one."""
+    plan = plan_for(lab())
+    for gateway in (CPE, PARTY_CPE):
+        told = facts(gateway)
+        assert [tunnel["name"] for tunnel in told["wireguard"]] == ["wg-hub1", "wg-hub2"]
+        preferred = {peer.hub for peer in plan.peers if peer.gateway == gateway and peer.preferred}
+        assert len(preferred) == 1
+        for session in told["routing"]["neighbors"]:
+            first = session["description"] in preferred
+            assert (session["preference"] > 100, session["prepend"] == 0) == (first, first)
 
 
 def test_leases_lie_in_their_network_beside_what_is_fixed() -> None:
@@ -300,13 +316,13 @@ def edit(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def test_building_one_more_unit_touches_the_hub_alone(tree: Path) -> None:
+def test_building_one_more_unit_touches_the_hubs_alone(tree: Path) -> None:
     """Others list all registered units from the start."""
     edit(tree / "inventories/lab/environment.yml", f"[{UNIT},", f"[{UNIT}, xa-muong-phang,")
     _, after = environment_of(tree)
     assert set(after) - set(hosts()) == {"xa-muong-phang-cpe-1", "xa-muong-phang-pc-1"}
     changed = {name for name, host in hosts().items() if after[name].facts() != host.facts()}
-    assert changed == {"hub-1", "carrier-1", "probe-1"}
+    assert changed == {"hub-1", "hub-2", "carrier-1", "probe-1"}
 
 
 def test_a_second_member_moves_nobody(tree: Path) -> None:

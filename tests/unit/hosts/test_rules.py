@@ -112,6 +112,13 @@ CONVERSATIONS = {
         179,
         (leaves(CPE, "wg-hub1"), enters("hub-1", "wg0")),
     ),
+    "hub-unit-liveness": (
+        HUB_TUNNEL,
+        CPE_AT,
+        "udp",
+        3784,
+        (leaves("hub-1", "wg0"), enters(CPE, "wg-hub1")),
+    ),
     "hub-transit-routing": (HUB, EDGE, "tcp", 179, (leaves("hub-1", "trans"), enters("edge-1", "trans"))),
     "edge-transit-routing": (EDGE, HUB, "tcp", 179, (leaves("edge-1", "trans"), enters("hub-1", "trans"))),
     "hub-dns": (

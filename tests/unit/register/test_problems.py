@@ -342,8 +342,8 @@ CASES: dict[str, Case] = {
     # An environment.
     "environment-unknown-register": Case(LAB, text("register: base", "register: bas")),
     "environment-unknown-unit": Case(LAB, text("[phuong-mot]", "[phuong-mott]")),
-    "environment-unknown-machine": Case(LAB, text("edge: 1", "egde: 1")),
-    "environment-too-many-members": Case(LAB, text("edge: 1", "edge: 3")),
+    "environment-unknown-machine": Case(LAB, text("edge: 2", "egde: 2")),
+    "environment-too-many-members": Case(LAB, text("edge: 2", "edge: 3")),
     "environment-without-size": Case(LAB, text("default: {memory: 256MiB}", "app: {memory: 256MiB}")),
     "environment-of-another-name": Case(LAB, text("environment: lab", "environment: lap")),
     "environment-without-incus": Case(
@@ -354,9 +354,9 @@ CASES: dict[str, Case] = {
     ),
     "environment-project-of-others": Case(LAB, text("project: province-lab", "project: default")),
     "environment-pool-of-others": Case(LAB, text("pool: province-lab", "pool: default")),
-    "environment-no-member": Case(LAB, text("hub: 1", "hub: 0")),
+    "environment-no-member": Case(LAB, text("hub: 2", "hub: 0")),
     "environment-no-members": Case(
-        LAB, text("{edge: 1, hub: 1, hub_party: 1, ns: 1, resolver: 1, mirror: 1, app: 1}", "{}")
+        LAB, text("{edge: 2, hub: 2, hub_party: 2, ns: 2, resolver: 2, mirror: 1, app: 1}", "{}")
     ),
     "environment-too-much-memory": Case(LAB, text("256MiB", "1025GiB")),
     "environment-far-too-much-memory": Case(LAB, text("256MiB", "1048577MiB")),

@@ -107,12 +107,12 @@ def test_peers_whose_key_is_not_there_yet_are_left_out_and_named(
 ) -> None:
     """A gateway that is carried out without its hub's key would stay dark."""
     unit = load_environment(LAB).units[0]
-    assert render(capsys, LAB, "--unit", unit)["missing_keys"] == ["hub-1"]
+    assert render(capsys, LAB, "--unit", unit)["missing_keys"] == ["hub-1", "hub-2"]
     assert main(["render", str(LAB), "--out", "out", "--unit", unit]) == 0
-    assert "Tunnels to hub-1 are left out" in capsys.readouterr().out
+    assert "Tunnels to hub-1, hub-2 are left out" in capsys.readouterr().out
     gateway = next(host for host in sorted(hosts_of(tree / "out")) if "-cpe-" in host)
-    assert manifest(gateway)["missing_keys"] == ["hub-1"]
-    Ledger.create(tree.parent / "state/lab").ensure_for_hosts(["hub-1"])
+    assert manifest(gateway)["missing_keys"] == ["hub-1", "hub-2"]
+    Ledger.create(tree.parent / "state/lab").ensure_for_hosts(["hub-1", "hub-2"])
     assert render(capsys, LAB, "--unit", unit)["missing_keys"] == []
 
 

@@ -24,6 +24,7 @@ OWN = [
 
 Render = Callable[..., str]
 
+PLAIN: dict[str, Any] = {"preference": 100, "prepend": 0, "source": "", "next_hop": "", "drained": False}
 HUB: dict[str, Any] = {
     "routing_asn": 4200000002,
     "routing_router_id": "10.1.0.4",
@@ -35,19 +36,31 @@ HUB: dict[str, Any] = {
             "tunnel": False,
             "accept": ["10.2.0.0/24"],
             "announce": ["10.16.0.0/20"],
+            **PLAIN,
         }
     ],
     "routing_listen": [
         {
             "range": "10.16.0.0/12",
             "group": "units4",
+            "source": "10.3.0.4",
             "announce": ["10.2.0.0/24"],
             "members": [
-                {"address": "10.16.15.1", "description": "first", "accept": ["10.16.0.0/20"]},
-                {"address": "10.16.31.1", "description": "second", "accept": ["10.16.16.0/20"]},
+                {
+                    "address": "10.16.15.1",
+                    "asn": 4201000001,
+                    "description": "first",
+                    "accept": ["10.16.0.0/20"],
+                },
+                {
+                    "address": "10.16.31.1",
+                    "asn": 4201000002,
+                    "description": "second",
+                    "accept": ["10.16.16.0/20"],
+                },
             ],
         },
-        {"range": "fd20::/40", "group": "units6", "announce": [], "members": []},
+        {"range": "fd20::/40", "group": "units6", "source": "fd30::4", "announce": [], "members": []},
     ],
 }
 
@@ -74,20 +87,53 @@ def test_every_template_says_that_it_is_managed(template: Path) -> None:
 
 def test_a_unit_that_dials_in_may_announce_its_own_block_only(render: Render) -> None:
     configuration = render("routing", "etc/frr/frr.conf.j2", **HUB)
-    maps = [block for block in stanzas(configuration) if block[0].startswith("route-map in-units4 permit")]
-    assert [block[2:4] for block in maps] == [
-        ["match ip address prefix-list in-10.16.15.1", "match peer 10.16.15.1"],
-        ["match ip address prefix-list in-10.16.31.1", "match peer 10.16.31.1"],
-    ]
-    lines = configuration.splitlines()
-    assert [line for line in lines if " in-10.16.15.1 " in line and "permit" in line] == [
-        "ip prefix-list in-10.16.15.1 seq 5 permit 10.16.0.0/20"
-    ]
+    for member in ("10.16.15.1", "10.16.31.1"):
+        assert f"  neighbor {member} prefix-list in-{member} in\n" in configuration
+    allowed = re.findall(r"(?m)^ip prefix-list in-10.16.15.1 seq \d+ (.*)$", configuration)
+    assert allowed == ["permit 10.16.0.0/20"]
+
+
+def test_a_neighbour_that_is_not_listed_gets_no_session(render: Render) -> None:
+    """Also because only a listed one is answered by BFD before there is a session."""
+    configuration = render("routing", "etc/frr/frr.conf.j2", **HUB)
+    assert "listen range" not in configuration
+    assert "neighbor 10.16.15.1 remote-as 4201000001\n neighbor 10.16.15.1 peer-group units4" in configuration
+    assert "neighbor units4 passive" in configuration
+
+
+def test_both_directions_take_the_neighbour_that_is_preferred(render: Render) -> None:
+    """Its ways are taken in, and it alone is told the short path."""
+    one, two = {"address": "10.1.0.2", **PLAIN}, {"address": "10.1.0.3", **PLAIN}
+    shared = {"asn": 4200000001, "description": "x", "tunnel": True, "accept": [], "announce": []}
+    neighbors = [{**shared, **one, "preference": 200}, {**shared, **two, "prepend": 2}]
+    configuration = render("routing", "etc/frr/frr.conf.j2", **{**HUB, "routing_neighbors": neighbors})
+    assert "route-map in-10.1.0.2 permit 10\n set local-preference 200\nexit" in configuration
+    assert "route-map out-10.1.0.2 permit 10\nexit" in configuration
+    assert "route-map in-10.1.0.3 permit 10\n set local-preference 100\nexit" in configuration
+    told = "route-map out-10.1.0.3 permit 10\n set as-path prepend 4200000002 4200000002\nexit"
+    assert told in configuration
+
+
+def test_traffic_is_drawn_off_one_neighbour_or_off_the_whole_router(render: Render) -> None:
+    neighbor = {**HUB["routing_neighbors"][0], "drained": True}
+    one = render("routing", "etc/frr/frr.conf.j2", **{**HUB, "routing_neighbors": [neighbor]})
+    assert " neighbor 10.1.0.2 graceful-shutdown\n" in one
+    assert " bgp graceful-shutdown\n" not in one
+    assert " bgp graceful-shutdown\n" in render("routing", "etc/frr/frr.conf.j2", **HUB, routing_drained=True)
+
+
+def test_what_the_daemon_would_do_anyway_is_not_written(render: Render) -> None:
+    """It does not print it either, so that a reload would take it for a change and end every session."""
+    assert "bfd\n profile neighbour\n exit\n" in render("routing", "etc/frr/frr.conf.j2", **HUB)
+    other = {"routing_bfd_interval": 100, "routing_bfd_multiplier": 5}
+    assert (
+        "bfd\n profile neighbour\n  detect-multiplier 5\n"
+        "  transmit-interval 100\n  receive-interval 100\n exit\n"
+    ) in render("routing", "etc/frr/frr.conf.j2", **HUB, **other)
 
 
 def test_a_group_without_members_accepts_and_tells_nothing(render: Render) -> None:
     configuration = render("routing", "etc/frr/frr.conf.j2", **HUB)
-    assert "route-map in-units6 deny 10" in configuration
     assert "ipv6 prefix-list out-units6 seq 5 deny any" in configuration
 
 
@@ -96,8 +142,11 @@ def test_every_neighbour_that_is_active_is_filtered_both_ways(render: Render) ->
     active = re.findall(r"neighbor (\S+) activate", configuration)
     assert sorted(active) == ["10.1.0.2", "units4", "units6"]
     for name in active:
-        assert re.search(rf"neighbor {re.escape(name)} (prefix-list|route-map) \S+ in\n", configuration)
         assert re.search(rf"neighbor {re.escape(name)} prefix-list \S+ out\n", configuration)
+    # Members of a group are filtered each by its own list; nobody is heard without one (bgp
+    # ebgp-requires-policy).
+    for name in ("10.1.0.2", "10.16.15.1", "10.16.31.1"):
+        assert re.search(rf"neighbor {re.escape(name)} prefix-list \S+ in\n", configuration)
 
 
 def test_no_requirement_of_policy_is_switched_off_and_no_default_route_is_made(render: Render) -> None:
