@@ -50,23 +50,30 @@ def test_numbers_of_units_are_their_own_and_fit(register: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "hub", "rate", "networks"),
+    ("unit", "hubs", "rate", "networks"),
     [
-        (WARD, "hub-1", 100_000, ["10.13.1.0/24", "fdfd:1475:4940:100::/56"]),
-        (PARTY, "hub-party-1", 200_000, ["10.12.66.0/23", "fdfd:1475:4920:100::/56"]),
+        (WARD, ("hub-1", "hub-2"), 100_000, ["10.13.1.0/24", "fdfd:1475:4940:100::/56"]),
+        (
+            PARTY,
+            ("hub-party-1", "hub-party-2"),
+            200_000,
+            ["10.12.66.0/23", "fdfd:1475:4920:100::/56"],
+        ),
     ],
 )
-def test_both_ends_of_a_tunnel_send_at_the_same_rate(
-    unit: str, hub: str, rate: int, networks: list[str]
+def test_both_ends_of_every_tunnel_send_at_the_same_rate(
+    unit: str, hubs: tuple[str, ...], rate: int, networks: list[str]
 ) -> None:
-    (device,) = facts()[f"{unit}-cpe-1"]["shaping"]["devices"]
-    assert device["name"] == "wg-hub1"
-    assert [(e["rate_kbit"], e["networks4"], e["networks6"]) for e in device["ends"]] == [(rate, [], [])]
-    (device,) = facts()[hub]["shaping"]["devices"]
-    assert device["name"] == "wg0"
-    assert [(e["rate_kbit"], [*e["networks4"], *e["networks6"]]) for e in device["ends"]] == [
-        (rate, networks)
-    ]
+    devices = facts()[f"{unit}-cpe-1"]["shaping"]["devices"]
+    built = [hub for hub in hubs if hub in facts()]
+    assert [device["name"] for device in devices] == ["wg-hub1", "wg-hub2"][: len(built)]
+    for device in devices:
+        assert [(e["rate_kbit"], e["networks4"], e["networks6"]) for e in device["ends"]] == [(rate, [], [])]
+    for hub in built:
+        (device,) = facts()[hub]["shaping"]["devices"]
+        assert device["name"] == "wg0"
+        found = [(e["rate_kbit"], [*e["networks4"], *e["networks6"]]) for e in device["ends"]]
+        assert found == [(rate, networks)]
 
 
 def test_time_and_routes_go_before_people_and_people_before_the_rest() -> None:
