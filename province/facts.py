@@ -36,6 +36,8 @@ ORPHAN_STRATUM = 10
 UNIT_ORPHAN_STRATUM = 12
 UNIT_STATUS = "unit-status"
 PRIORITIES = (150, 100)  # of the members of a pair, when both come up at once
+# The port of a unit's gateway that leads to the unit's switch, where its networks are VLANs.
+TRUNK = "lan"
 KEEPALIVE = 25
 RELEASE = "trixie"
 ARCHIVE_KEY = "packages/archive"  # what indexes of packages are signed with, by its name in the ledger
@@ -416,6 +418,7 @@ class _Facts:
             "machine": host.machine,
             "member": host.member,
             "interfaces": [self._interface(i) for i in self.interfaces if i.method not in ("tunnel", LEG)],
+            **self._ports(),
             "management": self._management(),
             "management_routes": built.management_routes,
             "resolvers": self._resolvers(),
@@ -495,6 +498,18 @@ class _Facts:
             "routes": self._routes(interface),
             "mtu": 1500,
         }
+
+    def _ports(self) -> dict[str, JSON]:
+        """VLANs of a unit's gateway, and the port that carries them; none where each network has its own."""
+        if not self.unit or not self.machine.forwards or self.built.environment.unit_ports != "vlans":
+            return {"vlans": NOTHING, "trunks": NOTHING}
+        numbers = {segment.name: segment.vlan for segment in self.built.catalogue.unit}
+        tagged = [
+            {"name": i.name, "id": numbers[segment.name]}
+            for i in self.interfaces
+            if (segment := self._segment(i)).owner == self.host.owner and numbers[segment.name]
+        ]
+        return {"vlans": tagged, "trunks": [{"name": TRUNK, "vlans": [entry["name"] for entry in tagged]}]}
 
     def _vips(self, interface: Interface) -> tuple[IPNetwork, ...]:
         """The pair's addresses that are always here: of a machine whose members do not take turns.

@@ -83,6 +83,11 @@ ENVIRONMENT = Record(
             "what keeps order in a class of traffic; fifo everywhere",
             required=False,
         ),
+        "unit_ports": Field(
+            Choice(("bridges", "vlans")),
+            "how a unit's networks reach its gateway: an interface each (bridges), or as VLANs of a port",
+            required=False,
+        ),
         "sizes": Field(MapOf(key=WORD, item=_SIZE, minimum=1), "sizes by machine; `default` for all others"),
         "time_upstreams": Field(
             ListOf(item=Text(words="a name or an address", pattern=r"[A-Za-z0-9.:-]+"), unique=True),
@@ -133,6 +138,7 @@ class Environment:
     simulators: tuple[str, ...]
     wireguard: str
     queue: str
+    unit_ports: str
     sizes: Mapping[str, str]
     time_upstreams: tuple[str, ...]
     packages: Mapping[str, tuple[str, ...]]
@@ -204,6 +210,7 @@ def load_environment(path: Path) -> Environment:
         simulators=tuple(data["simulators"]),
         wireguard=data["wireguard"],
         queue=data.get("queue", "fifo"),
+        unit_ports=data.get("unit_ports", "bridges"),
         sizes={name: size["memory"] for name, size in data["sizes"].items()},
         time_upstreams=tuple(data.get("time_upstreams", ())),
         packages={name: tuple(urls) for name, urls in data.get("packages", {}).items()},
@@ -265,6 +272,14 @@ def _check(document: Document, path: Path, sources: Sources) -> None:
                 f"at most {centre[name].members}, as planned",
                 "Lower the number, or plan more in catalogue/machines.yml.",
             )
+    if data.get("unit_ports") == "vlans" and data["provider"] == "incus" and data["units"]:
+        document.problem(
+            "029",
+            ("unit_ports",),
+            "VLANs of a trunk for units that are containers",
+            "bridges: a container has an interface for each network",
+            "Remove the line, or build no units here.",
+        )
     for name in data["sizes"]:
         if name != "default" and name not in sources.catalogue.machines:
             document.problem(

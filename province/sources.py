@@ -92,7 +92,9 @@ def load_sources(
             ),
         ))  # fmt: skip
     catalogue, apps = _common(root, name, otherwise)
-    services = frozenset({s.id for s in catalogue.services if s.names} | {app.id for app in apps})
+    # What every unit has for itself is not taken.
+    offered = {s.id for s in catalogue.services if s.names and s.machine not in catalogue.unit_machines}
+    services = frozenset(offered | {app.id for app in apps})
     return Sources(
         register=load_register(directory, catalogue, services, name), catalogue=catalogue, apps=apps
     )

@@ -408,6 +408,8 @@ def as_if_built(sources: Sources, members: Mapping[str, int] | None = None) -> E
         simulators=(),
         wireguard="kernel",
         queue="fq_codel",
+        # Gateways of units as they are meant to be: small PCs with a trunk to the unit's switch.
+        unit_ports="vlans",
         sizes={"default": "1GiB"},
         time_upstreams=(),
         packages={},

@@ -273,6 +273,7 @@ RULES = {
             "simulators": (NEEDED, many(one_of("carrier", "probe"), once=True)),
             "wireguard": (NEEDED, one_of("userspace", "kernel")),
             "queue": (FREE, one_of("fifo", "fq_codel")),
+            "unit_ports": (FREE, one_of("bridges", "vlans")),
             "sizes": (NEEDED, mapping(WORD, SIZE, 1)),
             "time_upstreams": (FREE, many(ADDRESS, once=True)),
             "packages": (FREE, mapping(SHORT, many(HTTP, 1), 1)),
@@ -398,6 +399,8 @@ def _environment(data: dict[str, Any]) -> Iterator[str]:
     """What an environment says of the catalogue and the register."""
     one, machines = data["environment"], data["machines"]["machines"]
     ours = {n: m["members"] for n, m in machines.items() if m["where"] == "centre" and m["roles"]}
+    if one.get("unit_ports") == "vlans" and one["provider"] == "incus" and one["units"]:
+        yield "VLANs for containers"
     if one["environment"] != "lab" or one["register"] != "base":
         yield "another name"
     if one["provider"] == "incus" and "incus" not in one:

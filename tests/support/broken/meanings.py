@@ -85,6 +85,7 @@ _OWN = {
     "ENV-026": "A project or pool that others use as well.",
     "ENV-027": "A machine that the others cannot do without is not built.",
     "ENV-028": "A host is to try packages first that is not built.",
+    "ENV-029": "Units that are containers are to have VLANs of a trunk.",
     "PLN-001": "A flow from or to nobody.",
     "PLN-002": "A flow without a way: no router joins its segments.",
     "PLN-003": "Two flows have one id.",

@@ -362,6 +362,7 @@ CASES: dict[str, Case] = {
     "environment-far-too-much-memory": Case(LAB, text("256MiB", "1048577MiB")),
     "environment-malformed-memory": Case(LAB, text("256MiB", "256 MB")),
     "environment-unknown-host": Case(LAB, text("wireguard:", "packages_tried_on: [mirrow-1]\nwireguard:")),
+    "environment-trunks-of-containers": Case(LAB, text("wireguard:", "unit_ports: vlans\nwireguard:")),
     "environment-unknown-field": Case(LAB, text("workstations:", "workstation:")),
 }
 
