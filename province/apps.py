@@ -62,6 +62,11 @@ class App:
         """The spheres whose units are given it."""
         return frozenset(self.record["taken_by"].get("spheres", (SPHERES[0],)))
 
+    @property
+    def segments(self) -> frozenset[str]:
+        """The networks of a unit from which it is opened."""
+        return frozenset(self.record["taken_by"].get("segments", ("staff",)))
+
 
 def check_apps(
     directory: Path, schema: Path, catalogue: Catalogue | None, called: Callable[[Path], str]

@@ -62,7 +62,10 @@ def make_plan(
             services={service.id: service for service in services},
         ),
         offered,
-        {app.id: Takers(kinds=app.taken_by(catalogue.kinds), spheres=app.spheres) for app in shown},
+        {
+            app.id: Takers(kinds=app.taken_by(catalogue.kinds), spheres=app.spheres, segments=app.segments)
+            for app in shown
+        },
     )
     serving = services
     if members is not None:

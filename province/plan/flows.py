@@ -34,10 +34,11 @@ def class_of(segment: Segment, owner: str) -> Class:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takers:
-    """Units that are given an application: of these kinds, in these spheres."""
+    """Units that are given an application: of these kinds, in these spheres, on these networks of theirs."""
 
     kinds: frozenset[str]
     spheres: frozenset[str]
+    segments: frozenset[str]
 
 
 def planned_flows(
@@ -84,8 +85,15 @@ def _declared(catalogue: Catalogue, applications: Mapping[str, Takers]) -> list[
         for flow in catalogue.flows
         for wanted in (applications if flow.applications else flow.services)
         for sphere in spheres_of(flow)
-        if not flow.applications or sphere in applications[wanted].spheres
+        if not flow.applications or _is_for(flow, applications[wanted], sphere)
     ]
+
+
+def _is_for(flow: Flow, takers: Takers, sphere: str) -> bool:
+    """Whether a flow for applications is for this one: by sphere, and from units by where it is opened."""
+    return sphere in takers.spheres and (
+        flow.source.at != "unit" or not takers.segments.isdisjoint(flow.source.segments)
+    )
 
 
 def declared(catalogue: Catalogue, flows: Iterable[PlannedFlow]) -> list[tuple[PlannedFlow, Flow]]:

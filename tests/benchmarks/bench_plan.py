@@ -73,7 +73,7 @@ def _integers(given: Any, meter: Meter) -> integers.Plain:
             for app in apps:
                 if app.published:
                     offered[app.id] = app.service(known.machines[app.record["machine"]].primary)
-                    taken[app.id] = app.taken_by(known.kinds), app.spheres
+                    taken[app.id] = app.taken_by(known.kinds), app.spheres, app.segments
             made = integers.plan(province, units["units"], known, offered, taken)
     return made
 

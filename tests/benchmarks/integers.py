@@ -78,7 +78,7 @@ def plan(
     units: list[dict[str, Any]],
     catalogue: Catalogue,
     services: Mapping[str, Service],
-    taken: Mapping[str, tuple[frozenset[str], frozenset[str]]],
+    taken: Mapping[str, tuple[frozenset[str], frozenset[str], frozenset[str]]],
 ) -> Plain:
     """Everything that a plan says. `units` in the register's order, without blocks given from outside."""
     domain = province["domain"]
@@ -355,7 +355,7 @@ def _flows(
     catalogue: Catalogue,
     services: Mapping[str, Service],
     offered: Mapping[str, tuple[list[int], list[int]]],
-    taken: Mapping[str, tuple[frozenset[str], frozenset[str]]],
+    taken: Mapping[str, tuple[frozenset[str], frozenset[str], frozenset[str]]],
     units: list[dict[str, Any]],
     places: tuple[Stands, Stands, Areas, Areas],
 ) -> list[Any]:
@@ -424,7 +424,11 @@ def _flows(
         for flow in catalogue.flows
         for wanted in (taken if flow.applications else flow.services)
         for sphere in (flow.spheres if "unit" in (flow.source.at, flow.destination.at) else ("",))
-        if not flow.applications or sphere in taken[wanted][1]
+        if not flow.applications
+        or (
+            sphere in taken[wanted][1]
+            and (flow.source.at != "unit" or taken[wanted][2] & set(flow.source.segments))
+        )
     ]
 
 

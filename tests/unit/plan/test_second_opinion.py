@@ -32,7 +32,7 @@ def test_a_plan_is_what_plain_arithmetic_says(name: str) -> None:
     for app in sources.apps:
         if app.published:
             offered[app.id] = app.service(known.machines[app.record["machine"]].primary)
-            taken[app.id] = app.taken_by(known.kinds), app.spheres
+            taken[app.id] = app.taken_by(known.kinds), app.spheres, app.segments
     plan = sources.plan()
     assert len(plan.units) == len(units) > 50
     assert content((sources, plan)) == content(integers.plan(province, units, known, offered, taken))

@@ -338,7 +338,9 @@ CASES: dict[str, Case] = {
     "app-unknown-machine": Case(APP, text("machine: app", "machine: apps")),
     "app-unknown-container": Case(APP, text("container: web}", "container: wed}")),
     "app-taken-name": Case(APP, text("{name: start, container", "{name: dns, container")),
-    "app-unknown-kind": Case(APP, text("{kinds: all, spheres: [government, party]}", "{kinds: [wards]}")),
+    "app-unknown-kind": Case(
+        APP, text("{kinds: all, spheres: [government, party], segments: [staff, count]}", "{kinds: [wards]}")
+    ),
     # An environment.
     "environment-unknown-register": Case(LAB, text("register: base", "register: bas")),
     "environment-unknown-unit": Case(LAB, text("[phuong-mot]", "[phuong-mott]")),
