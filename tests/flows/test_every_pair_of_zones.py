@@ -17,33 +17,32 @@ from dataclasses import dataclass
 from itertools import chain
 
 import pytest
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPAddress
 
 from province.ansible.nftables import counter_name
-from province.observe import iproute
 from tests.support import environment, probe
+from tests.support.everybody import AT_A_TIME, everybody, listening_to_all, place_of
 from tests.support.guards import ruleset
-from tests.support.matrix import Asked, Oracle, Stand, host_stands
-from tests.support.places import Place, batch_all, machine
-from tests.support.probes import Answer, Guests, Listener, Outcome, Question, listening, questions
+from tests.support.matrix import Asked, Oracle, Stand
+from tests.support.places import Place, batch_all
+from tests.support.probes import Answer, Guests, Outcome, Question, questions
 
 # Below the second after which TCP asks again: one question is one packet in the guard's counter.
 PATIENCE = 0.8
-AT_A_TIME = 8  # places that ask at the same time
-# Who listens here does not answer strangers: tunnels and liveness of routers answer those alone whose key or
-# session they know. That such a question arrives shows in the counter of its flow.
-SILENT = {("udp", 51820), ("udp", 3784), ("udp", 4784)}
+# Who listens here answers those alone whose key or session it knows: tunnels, connections that routers tell
+# each other, their liveness. That such a question arrives shows in the counter of its flow.
+SILENT = {("udp", 51820), ("udp", 3780), ("udp", 3784), ("udp", 4784)}
 # Asked by machines without an address, from port 68: leases are proven where a PC gets one.
 UNASKABLE = {("udp", 67)}
-DNS_QUERY = bytes.fromhex("1f2e 0100 0001 0000 0000 0000 00 0002 0001")  # who serves the root
+# Where the province's own zone begins: nobody has to be asked outside.
+DNS_QUERY = (
+    bytes.fromhex("1f2e 0100 0001 0000 0000 0000")
+    + b"".join(bytes([len(label)]) + label.encode() for label in environment.plan().domain.split("."))
+    + bytes.fromhex("00 0006 0001")
+)
 NTP_QUERY = b"\x23" + 47 * b"\0"
 PAYLOADS = {("udp", 53): DNS_QUERY, ("udp", 123): NTP_QUERY}
 GUARDED = ("management", "border")
-
-
-def place_of(holder: str) -> Place:
-    """A host, or a leg of the stranger (its holder is the segment)."""
-    return probe.leg(holder) if "/" in holder else machine(holder)
 
 
 @dataclass(frozen=True)
@@ -55,26 +54,6 @@ class Proof:
     drops: Mapping[str, int]
     counted: Mapping[str, Mapping[str, int]]
     stands: Mapping[IPAddress, Stand]
-
-
-def _stands() -> list[Stand]:
-    hosts = [host.name for host in environment.built() if host.planned.machine != "probe"]
-    said = batch_all(hosts, {"addr": "ip -j addr"})
-    found: list[Stand] = []
-    for host in hosts:
-        carried: dict[str, list[str]] = {}
-        for entry in iproute.addresses(said[host]["addr"].checked()):
-            if entry.scope == "global":
-                carried.setdefault(entry.interface, []).append(str(IPNetwork(entry.address).ip))
-        there = host_stands(environment.planned(host), carried)
-        # How a simulator is administered is the lab's affair: it has no firewall.
-        found += [s for s in there if not (environment.simulated(host) and s.zone == "management")]
-    found += [
-        Stand(holder=leg.name, machine="", segment=leg.name, zone=leg.zone, address=address)
-        for leg in probe.legs()
-        for address in leg.addresses
-    ]
-    return found
 
 
 def _question(asked: Asked) -> Question:
@@ -120,22 +99,7 @@ def _prove(stands: Sequence[Stand]) -> Proof:
                 continue
             asking.setdefault(source.holder, []).append(asked)
     with ExitStack() as stack:
-        holders = sorted({stand.holder for stand in stands})
-        wanted = {
-            holder: [
-                Listener(protocol, str(stand.address), port)
-                for stand in stands
-                if stand.holder == holder
-                for protocol, port in oracle.ports
-            ]
-            for holder in holders
-        }
-        with ThreadPoolExecutor(max_workers=AT_A_TIME) as pool:
-            contexts = [(holder, listening(place_of(holder), wanted[holder], 300)) for holder in holders]
-            entered = pool.map(lambda pair: pair[1].__enter__(), contexts)
-            guests = dict(zip(holders, entered, strict=True))
-        for _holder, context in contexts:
-            stack.push(context.__exit__)
+        guests = stack.enter_context(listening_to_all(stands, oracle.ports))
         before = _drops(ours)
         with ThreadPoolExecutor(max_workers=AT_A_TIME) as pool:
             answered = pool.map(
@@ -165,7 +129,7 @@ def _prove(stands: Sequence[Stand]) -> Proof:
 @pytest.fixture(scope="module")
 def proof() -> Proof:
     """Everybody asks everybody, once for all checks of this file."""
-    return _prove(_stands())
+    return _prove(everybody())
 
 
 def unanswered(proof: Proof) -> list[tuple[Asked, Answer]]:
@@ -303,9 +267,10 @@ def test_management_is_reached_from_no_other_zone_and_leaves_none(proof: Proof) 
 @pytest.mark.parametrize("harm", ["one rule too many", "one rule too few"])
 def test_the_proof_sees_one_wrong_rule_of_a_router_and_names_it(harm: str) -> None:
     """A proof that cannot fail proves nothing: the edge lets a stranger in, or keeps the name server out."""
-    edge, server, resolver = (environment.only(name) for name in ("edge", "ns", "resolver"))
+    server, resolver = environment.only("ns"), environment.only("resolver")
+    edges = environment.in_group("edge")  # whichever of them forwards
     there = (server, resolver, "centre/dmz", "centre/db")
-    chosen = [stand for stand in _stands() if stand.holder in there and stand.zone != "management"]
+    chosen = [stand for stand in everybody() if stand.holder in there and stand.zone != "management"]
     stranger = probe.leg("centre/dmz").address4
     flow = next(f for f in environment.plan().flows if f.source.machine == "ns" and f.service == "dns")
     harms = {
@@ -317,10 +282,10 @@ def test_the_proof_sees_one_wrong_rule_of_a_router_and_names_it(harm: str) -> No
     }
     loaded = "nft -f /etc/province/firewall/rules.nft"
     try:
-        batch_all([edge], {"harm": harms[harm]})[edge]["harm"].checked()
+        [said["harm"].checked() for said in batch_all(edges, {"harm": harms[harm]}).values()]
         harmed = _prove(chosen)
     finally:
-        batch_all([edge], {"mend": loaded})[edge]["mend"].checked()
+        [said["mend"].checked() for said in batch_all(edges, {"mend": loaded}).values()]
     if harm == "one rule too few":
         assert {asked.flows for asked, _ in unanswered(harmed)} == {(flow.id,)}
         assert holes(harmed) == []
