@@ -114,6 +114,22 @@ def test_both_directions_take_the_neighbour_that_is_preferred(render: Render) ->
     assert told in configuration
 
 
+def test_one_unit_more_changes_no_line_of_a_hub(render: Render) -> None:
+    """A line that changes is deleted and added again by a reload, and may end somebody's session."""
+    (edge,), (four, six) = HUB["routing_neighbors"], HUB["routing_listen"]
+    # In front of all others, where every number that counts would shift.
+    member = {"address": "10.16.0.1", "asn": 4201000009, "description": "new", "accept": ["10.16.8.0/24"]}
+    grown = {
+        **HUB,
+        "routing_neighbors": [{**edge, "announce": ["10.16.8.0/24", *edge["announce"]]}],
+        "routing_listen": [{**four, "members": [member, *four["members"]]}, six],
+    }
+    before = render("routing", "etc/frr/frr.conf.j2", **HUB).splitlines()
+    after = render("routing", "etc/frr/frr.conf.j2", **grown).splitlines()
+    assert [line for line in after if line in before] == before
+    assert len(after) > len(before)
+
+
 def test_traffic_is_drawn_off_one_neighbour_or_off_the_whole_router(render: Render) -> None:
     neighbor = {**HUB["routing_neighbors"][0], "drained": True}
     one = render("routing", "etc/frr/frr.conf.j2", **{**HUB, "routing_neighbors": [neighbor]})
