@@ -14,7 +14,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from province.plan.model import Segment
@@ -108,7 +107,6 @@ def test_the_questions_of_the_watch_cost_nobody_a_lease() -> None:
     assert [mac for mac in macs if mac in said["log"].checked()] == []
 
 
-@pytest.mark.requirement("tcvn-14423/5.2.2.2-foreign-devices")
 def test_foreign_servers_are_noticed_named_and_forgotten(tmp_path: Path) -> None:
     """By leases and by advertisements; within one question, in file, log and page; gone after three."""
     wanted = {(kind, name) for kind in ("dhcp", "ra") for name in EMPTY}
