@@ -289,7 +289,7 @@ def test_devices_that_an_environment_builds_are_told_from_those_reserved(tmp_pat
     rows = from_csv((out / "csv/device-list.csv").read_bytes())
     stands = {row[0]: row[-1] for row in rows[1:]}
     assert stands["edge-1"] == "đã dựng · built"
-    assert stands["edge-2"] == "giữ chỗ · reserved"
+    assert stands["mirror-2"] == "giữ chỗ · reserved"
     assert stands["phuong-dien-bien-phu-cpe-1"] == "đã dựng · built"
     assert stands["xa-sin-thau-cpe-1"] == "giữ chỗ · reserved"
 
