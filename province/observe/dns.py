@@ -21,6 +21,7 @@ TYPES = {
     "AAAA": 28,
     "SRV": 33,
     "DNAME": 39,
+    "CAA": 257,
 }
 NAMES = {number: name for name, number in TYPES.items()}
 CODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
@@ -132,6 +133,9 @@ def _data(packet: bytes, offset: int, length: int, kind: str) -> str:
         primary, after = _name(packet, offset)
         contact, after = _name(packet, after)
         return " ".join([primary, contact, *map(str, struct.unpack_from("!IIIII", packet, after))])
+    if kind == "CAA":
+        tag = raw[2 : 2 + raw[1]].decode("ascii", errors="replace")
+        return f'{raw[0]} {tag} "{raw[2 + raw[1] :].decode("utf-8", errors="replace")}"'
     if kind == "TXT":
         texts, at = [], 0
         while at < len(raw):

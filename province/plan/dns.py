@@ -42,6 +42,11 @@ def planned_zones(
     authorities = [f"{host.fqdn}." for host in servers]
     origin = f"{register.domain}."
     forward = [Record(name=origin, type="NS", ttl=TTL, data=server) for server in authorities]
+    # Nobody may issue a certificate for a name of the province; its own authority will be named here.
+    # pending: trust
+    forward += [
+        Record(name=origin, type="CAA", ttl=TTL, data=f'0 {tag} ";"') for tag in ("issue", "issuewild")
+    ]
     for name, (own4, own6) in sorted(names.items()):
         forward += [new_record(name, "A", TTL, text_of(four, 4)) for four in own4]
         forward += [new_record(name, "AAAA", TTL, text_of(six, 6)) for six in own6]

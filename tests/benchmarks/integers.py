@@ -441,6 +441,7 @@ def _zones(
 ) -> list[Any]:
     """The forward zone and the reverse ones; pools are private networks of 9 bits and more."""
     records: list[Any] = [(f"{domain}.", "NS", TTL, server) for server in servers]
+    records += [(f"{domain}.", "CAA", TTL, f'0 {tag} ";"') for tag in ("issue", "issuewild")]
     for name, (fours, sixes) in sorted(names.items()):
         records += [(name, "A", TTL, text4(four)) for four in fours]
         records += [(name, "AAAA", TTL, text6(six)) for six in sixes]

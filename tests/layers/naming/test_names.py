@@ -12,12 +12,15 @@ from province.observe import dns, ntp
 from province.plan.model import Plan
 from tests.support import environment
 from tests.support.devices import DEVICE, stranger
+from tests.support.eventually import eventually
 from tests.support.names import ask_names, code, data
-from tests.support.places import Place, machine
+from tests.support.places import Place, batch, batch_all, machine
 from tests.support.probes import Outcome, Question, questions
 
 RESOLVER = environment.only("resolver")
 AUTHORITY = environment.only("ns")
+# As inventories/common/group_vars/resolver has it.
+FILTERED = ("blocked.example.org",)
 NOTHING = (Outcome.TIMEOUT, Outcome.UNREACHABLE)
 
 
@@ -151,3 +154,71 @@ def test_the_time_server_gives_the_time_to_centre_hosts(
 
 def _normal(kind: str, value: str) -> str:
     return str(IPAddress(value)) if kind in ("A", "AAAA") else value.lower()
+
+
+@pytest.mark.parametrize("host", environment.in_group("ns"))
+def test_nobody_without_the_key_copies_a_zone(host: str, plan: Plan) -> None:
+    """Not even the other name server, from whose address alone zones are copied."""
+    asker = next(other for other in environment.in_group("ns") if other != host)
+    commands = {
+        address: f"dig +tries=1 +time=3 @{address} {plan.domain} AXFR" for address in service_addresses(host)
+    }
+    for said in batch(machine(asker), commands, timeout=60).values():
+        assert "Transfer failed" in said
+        assert "SOA" not in said
+
+
+def test_all_name_servers_have_the_same_signed_zones(plan: Plan) -> None:
+    """Serials are equal zone by zone: what the primary signs arrives."""
+    asked = [(f"{zone.name}.", "SOA") for zone in plan.dns_zones]
+
+    def serials(host: str) -> list[tuple[str, ...]]:
+        heard = ask_names(machine(RESOLVER), service_addresses(host)[0], asked, recursion=False)
+        return [data(heard[key], "SOA") for key in asked]
+
+    first, *others = environment.in_group("ns")
+    assert others
+    assert all(serials(first))
+    for other in others:
+        eventually(lambda other=other: serials(other) == serials(first), within=30)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("resolver", environment.in_group("resolver"))
+def test_the_resolver_proves_our_names_and_their_absence(resolver: str, plan: Plan) -> None:
+    """Authenticated data (AD) for a name of every zone, and for one that does not exist in it."""
+    names = {zone.name: zone.records[-1] for zone in plan.dns_zones}
+    address = service_addresses(resolver)[0]
+    commands = {
+        f"{zone} {name}": f"dig +dnssec @{address} {name} {kind}"
+        for zone, record in names.items()
+        for name, kind in ((record.name, record.type), (f"no-such-name.{zone}.", "A"))
+    }
+    for key, said in batch(machine(environment.only("app")), commands, timeout=60).items():
+        flags = next(line for line in said.splitlines() if line.startswith(";; flags:"))
+        assert " ad" in flags.partition(";; flags:")[2].partition(";")[0], f"{key}: {said}"
+
+
+@pytest.mark.requirement("tcvn-14423/5.9.2.2-dns-filter")
+@pytest.mark.parametrize("resolver", environment.in_group("resolver"))
+def test_a_filtered_name_does_not_exist(resolver: str) -> None:
+    """For a foreign name that is not on the list the answer is another: refused, where no line leads out."""
+    (blocked,) = FILTERED
+    asked = [(f"{blocked}.", "A"), (f"deep.below.{blocked}.", "AAAA"), (f"not-{blocked}.", "A")]
+    heard = ask_names(machine(environment.only("app")), service_addresses(resolver)[0], asked)
+    assert [code(heard[key]) for key in asked] == ["NXDOMAIN", "NXDOMAIN", "REFUSED"]
+
+
+def test_without_a_clock_outside_exactly_one_time_server_leads_and_all_follow() -> None:
+    """Orphan mode: one of them counts on, the others and all hosts follow it, within a tenth of a second."""
+    if environment.environment().time_upstreams:
+        pytest.skip("there is a clock outside")
+    servers, hosts = environment.in_group("resolver"), environment.in_group("centre", "unit_gateway")
+    # reference, address, stratum, …, offset: as `chronyc -c tracking` has it.
+    shown = batch_all(hosts, {"tracking": "chronyc -n -c tracking"})
+    tracked = {host: said["tracking"].checked().strip().split(",") for host, said in shown.items()}
+    leaders = [host for host in servers if tracked[host][0] == "7F7F0101"]
+    assert len(leaders) == 1, tracked
+    own = set(service_addresses(leaders[0])) | {address for s in servers for address in service_addresses(s)}
+    for host in set(hosts) - set(leaders):
+        assert tracked[host][1] in own, f"{host}: {tracked[host]}"
+        assert abs(float(tracked[host][4])) < 0.1, f"{host}: {tracked[host]}"
