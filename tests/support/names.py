@@ -9,6 +9,8 @@ from tests.support.places import Place
 from tests.support.probes import Outcome, Question, questions
 
 Asked = tuple[str, str]  # name, type
+# An address of nobody (RFC 5737), for answers that must not be believed.
+FORGED = "192.0.2.66"
 
 
 def ask_names(

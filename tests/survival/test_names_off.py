@@ -12,7 +12,7 @@ import pytest
 from province.plan.model import Plan
 from tests.support import environment
 from tests.support.eventually import eventually
-from tests.support.names import Asked, ask_names, code, data
+from tests.support.names import FORGED, Asked, ask_names, code, data
 from tests.support.places import ask, batch, machine
 from tests.support.survival import power_on, without
 
@@ -20,7 +20,6 @@ NAME_SERVERS = environment.in_group("ns")
 RESOLVERS = environment.in_group("resolver")
 ASKER = environment.only("app")
 PC = environment.only("workstation")
-FORGED = "192.0.2.66"
 # The first question to a server that is gone waits for it; the next ones know.
 PATIENCE = 8
 PORTS = (5300, 5301)
@@ -124,7 +123,7 @@ def test_answers_of_a_forged_name_server_are_refused(fresh: Iterator[Asked]) -> 
     for place in RESOLVERS:
         # What was not believed is not asked again for a while: the cache of the test's own names goes.
         batch(machine(place), {"flush": "unbound-control flush_bogus; unbound-control flush_infra all"})
-        eventually(lambda place=place: unknown(others, addresses(place)[0]) == {}, within=60)  # type: ignore[misc]
+        eventually(lambda place=place: unknown(others, addresses(place)[0]) == {}, within=60)  # type: ignore[misc]  # of its own turn
 
 
 def test_keys_roll_while_a_validating_resolver_asks_and_notices_nothing() -> None:

@@ -180,7 +180,7 @@ def test_all_name_servers_have_the_same_signed_zones(plan: Plan) -> None:
     assert others
     assert all(serials(first))
     for other in others:
-        eventually(lambda other=other: serials(other) == serials(first), within=30)  # type: ignore[misc]
+        eventually(lambda other=other: serials(other) == serials(first), within=30)  # type: ignore[misc]  # of its own turn
 
 
 @pytest.mark.parametrize("resolver", environment.in_group("resolver"))

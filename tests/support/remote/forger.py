@@ -24,7 +24,8 @@ def forged(packet: bytes, address: str) -> bytes:
     (kind,) = struct.unpack_from("!H", packet, end - 4)
     answer = b"\xc0\x0c" + struct.pack("!HHIH", A, 1, 60, 4) + socket.inet_aton(address)
     lies = kind == A
-    return packet[:2] + struct.pack("!HHHHH", 0x8400, 1, int(lies), 0, 0) + packet[12:end] + answer * lies
+    header = packet[:2] + struct.pack("!HHHHH", 0x8400, 1, int(lies), 0, 0)
+    return header + packet[12:end] + (answer if lies else b"")
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def watch(port: int, seconds: float) -> dict[str, object]:
     codes: dict[str, int] = {}
     signers: list[int] = []
     asked = unproven = 0
-    end = time.monotonic() + seconds
+    end, pace = time.monotonic() + seconds, threading.Event()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
         line.connect(("127.0.0.1", port))
         line.settimeout(2)
@@ -126,7 +127,7 @@ def watch(port: int, seconds: float) -> dict[str, object]:
             codes[str(code)] = codes.get(str(code), 0) + 1
             unproven += not proven
             signers += [tag for tag in tags if tag not in signers]
-            time.sleep(0.1)  # the pace, not a wait for something
+            pace.wait(0.1)
     return {"asked": asked, "codes": codes, "unproven": unproven, "signers": signers}
 
 
@@ -154,7 +155,7 @@ def main() -> None:
             ["knotd", "-c", str(place / "knot.conf")],
             ["unbound", "-c", str(place / "unbound.conf")],
         ):
-            running.append(subprocess.Popen(command, **quiet))  # type: ignore[call-overload]
+            running.append(subprocess.Popen(command, **quiet))  # type: ignore[call-overload]  # of mixed values
         started = begun(int(request["resolver"]))
         seen = watch(int(request["resolver"]), float(request["seconds"])) if started else {}
         sys.stdout.write(json.dumps({"started": started, **seen}) + "\n")
