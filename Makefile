@@ -87,6 +87,10 @@ env: ## The Python environment in .venv, hashes enforced; needs no root
 engine: env ## The Pulumi engine, built from its Go module where there is none
 	@$(province) engine
 
+.PHONY: image
+image: env ## The host image anew, from the environment's own mirror where it stands
+	@$(province) image $(ENV)
+
 .PHONY: three-tiers
 three-tiers: env ## Write the register of a province of three tiers, out of an old official list (OUT=folder)
 	@bootstrap/three-tiers.sh "$(OUT)" $(PYTHON)

@@ -355,7 +355,7 @@ def built_hosts(
     None reads the environment's ledger, where it has one. A peer whose key is not known is left out and
     named in `missing_keys`.
     """
-    built = Built(environment, plan, _ledger_keys(environment.name) if public_keys is None else public_keys)
+    built = Built(environment, plan, ledger_keys(environment.name) if public_keys is None else public_keys)
     machines = environment.sources.catalogue.machines
     return tuple(
         Host(name=host.name, groups=_groups(host.owner, machines[host.machine]), planned=host, _built=built)
@@ -421,7 +421,8 @@ class Estate:
         return f"-F {shlex.quote(str(state_dir(self.environment.name) / 'ssh' / 'config'))}"
 
 
-def _ledger_keys(environment: str) -> dict[str, str]:
+def ledger_keys(environment: str) -> dict[str, str]:
+    """Public halves of an environment's ledger, as `built_hosts` takes them; none without a ledger."""
     from province.ledger import Ledger, state_dir  # cryptography, wanted where a ledger is
 
     if not (state_dir(environment) / "ledger" / "recipients").is_file():

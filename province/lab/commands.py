@@ -60,7 +60,10 @@ def add_commands(subparsers: Subparsers) -> None:
     engine = subparsers.add_parser("engine", help="build the Pulumi engine where there is none")
     engine.set_defaults(run=_engine)
 
-    image = subparsers.add_parser("image", help="make the host image anew, with today's packages")
+    image = subparsers.add_parser(
+        "image", help="make the host image anew, from the environment's mirror where it stands"
+    )
+    image.add_argument("environment", help=_ENVIRONMENT)
     image.set_defaults(run=_image)
 
 
@@ -154,13 +157,17 @@ def _engine(arguments: argparse.Namespace) -> int:
 
 
 def _image(arguments: argparse.Namespace) -> int:
+    from province.hosts import load_environment, plan_for
+    from province.lab import mirror
     from province.lab.image import ensure_image
+    from province.lab.places import environment_file
 
-    del arguments
+    environment = load_environment(environment_file(arguments.environment))
+    plan = plan_for(environment)
 
     def work(progress: Progress) -> int:
         with progress.step("image:build", "host image") as running:
-            ensure_image(progress, running, anew=True)
+            ensure_image(progress, running, anew=True, own=lambda: mirror.for_images(environment, plan))
         return 0
 
-    return run_session("province image", work, state=cache_dir())
+    return run_session("make image", work, state=cache_dir())

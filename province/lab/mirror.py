@@ -9,10 +9,14 @@ import subprocess
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from province.facts import PRODUCTION, Built
+from province.lab.image import OwnMirror, packages
+from province.ledger import state_dir
 from province.run.failure import fail
 
 if TYPE_CHECKING:
     from province.hosts import Environment
+    from province.plan.model import Plan
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -65,10 +69,18 @@ def mirror_of(environment: Environment) -> str:
 
 def ssh(environment: Environment, words: Sequence[str]) -> list[str]:
     """A program on the mirror, as a command of the controller."""
-    from province.ledger import state_dir
-
     config = str(state_dir(environment.name) / "ssh" / "config")
-    return ["ssh", "-F", config, "-o", "BatchMode=yes", mirror_of(environment), shlex.join(words)]
+    return [
+        "ssh",
+        "-F",
+        config,
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "ConnectTimeout=5",
+        mirror_of(environment),
+        shlex.join(words),
+    ]
 
 
 def shown(environment: Environment) -> dict[str, str]:
@@ -106,3 +118,23 @@ def missing(environment: Environment, packages: Sequence[str]) -> list[str]:
             next_command=f"make converge LAYER=mirror ENV={environment.name}",
         )
     return done.stdout.split()
+
+
+def for_images(environment: Environment, plan: Plan) -> OwnMirror | None:
+    """The production of an environment's mirror, if it stands and has all that the host image wants."""
+    from province.hosts import ledger_keys
+
+    if not (state_dir(environment.name) / "ssh" / "config").is_file():
+        return None  # the first time: nobody was spoken to yet
+    snapshot = shown(environment).get(PRODUCTION, "")
+    if not snapshot or missing(environment, packages()):
+        return None
+    built = Built(environment, plan, ledger_keys(environment.name))
+    address = built.service_addresses("packages")[0]
+    port = next(service.ports[0].number for service in plan.services if service.id == "packages")
+    return OwnMirror(
+        snapshot=snapshot,
+        suite=PRODUCTION,
+        key=tuple(built.mirror_key),
+        connect=tuple(ssh(environment, ["nc", "-N", address, str(port)])),
+    )

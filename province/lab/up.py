@@ -14,7 +14,7 @@ from netaddr import IPNetwork
 from province.facts import ARCHIVE_KEY, SIGNING_KEYS, TRANSFER_KEY
 from province.hosts import Environment, Host, built_hosts, instances, load_environment, networks, plan_for
 from province.incus import Endpoint, Incus, IncusError
-from province.lab import incusd, kernel, machine, summary
+from province.lab import incusd, kernel, machine, mirror, summary
 from province.lab.converge import converge
 from province.lab.engine import engine_root, ensure_engine
 from province.lab.image import HostImage, cached_image, ensure_image
@@ -104,7 +104,7 @@ def work(environment: Environment, plan: Plan, progress: Progress) -> int:
         with progress.step(keys["engine"]) as running:
             engine = ensure_engine(progress, running)
         with progress.step(keys["image"]) as running:
-            image = ensure_image(progress, running)
+            image = ensure_image(progress, running, own=lambda: mirror.for_images(environment, plan))
     with progress.step(keys["ledger"]) as running:
         made = _keys(name, hosts)
         running.done(f"{made} made" if made else "all there")
