@@ -22,7 +22,7 @@ from province.plan.hosts import CARRIER, HUB_TUNNEL
 from province.plan.model import Interface, Peer, Plan, PlannedHost, PlannedUnit, Segment, Zone
 from province.plan.probe import LEG, PROBE, namespace, probe_host
 from province.plan.rules import Rulebook, text_of
-from province.register.catalogue import FIRST_LEASE, SPHERES, Catalogue, Machine
+from province.register.catalogue import CENTRE_LEASES, FIRST_LEASE, SPHERES, Catalogue, Machine
 from province.register.model import CENTRE
 from province.wan_facts import PLAIN, choice
 
@@ -448,6 +448,8 @@ class _Facts:
             if source:
                 four, six = self._ips(source.name)
                 facts |= {"source4": four, "source6": six}
+        if "dhcp_server" in host.roles:
+            facts["dhcp_pair"] = self._lease_pair()
         if "package_mirror" in host.roles:
             facts["packages"] = self._packages()
         if "container_app" in host.roles:
@@ -639,13 +641,15 @@ class _Facts:
     @cached_property
     def _lans(self) -> list[tuple[Interface, Segment, bool]]:
         """Networks of a unit that this host gives addresses, and whether it gives them the time."""
-        if "dhcp_server" not in self.host.roles:
+        if "dhcp_server" not in self.host.roles or not self.unit:
             return []
         leased = self.built.leased
         placed = ((interface, self._segment(interface)) for interface in self.interfaces)
         return [(interface, at, leased[at.name]) for interface, at in placed if at.name in leased]
 
     def _leases(self) -> list[dict[str, JSON]]:
+        if "dhcp_server" in self.host.roles and not self.unit:
+            return [self._centre_leases()]
         made = []
         for interface, segment, time in self._lans:
             gateway = [_text(segment.gateway4)]
@@ -662,6 +666,37 @@ class _Facts:
                 }
             )
         return made
+
+    def _centre_leases(self) -> dict[str, JSON]:
+        """A few addresses beside the planned ones, for machines that are new."""
+        interface = next(i for i in self.interfaces if i.name == self.machine.primary)
+        segment = self._segment(interface)
+        first, last = (nth(segment.network4, number) for number in CENTRE_LEASES)
+        asked = {service: self.built.service_addresses(service) for service in ("dns", "ntp")}
+        four = {service: [a for a in found if ":" not in a] for service, found in asked.items()}
+        return {
+            "interface": interface.name,
+            "network": _text(segment.network4),
+            "pool_start": _text(first),
+            "pool_end": _text(last),
+            "gateway": _text(segment.gateway4),
+            "dns": four["dns"],
+            "ntp": four["ntp"],
+            "domain": self.plan.domain,
+        }
+
+    def _lease_pair(self) -> dict[str, JSON]:
+        """The members that hold each other's leases, the first one in service; nothing for one alone."""
+        members = self.built.by_machine[self.host.machine]
+        if self.unit or len(members) < 2:
+            return {}
+        port = next(s.ports[0].number for s in self.plan.services if s.id == "lease-pair")
+        own = [_own_addresses(host, self.machine.primary)[0] for host in members]
+        listed = [
+            {"name": host.name, "address": _text(address), "port": port, "role": role}
+            for host, address, role in zip(members, own, ("primary", "standby"), strict=False)
+        ]
+        return {"own_name": self.host.name, "members": listed}
 
     def _advertisements(self) -> list[dict[str, JSON]]:
         return [

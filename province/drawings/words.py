@@ -88,6 +88,8 @@ SERVICES: Mapping[str, str] = {
     "unit-ntp": "Thời gian tại đơn vị",
     "unit-status": "Tình trạng kết nối của đơn vị",
     "unit-dhcp": "Cấp địa chỉ tại đơn vị",
+    "server-dhcp": "Cấp địa chỉ tại trung tâm",
+    "lease-pair": "Đồng bộ cấp địa chỉ",
     "management": "Quản trị máy",
     "internet-web": "Nguồn gói trên Internet",
     "internet-dns": "Tên miền Internet",

@@ -46,6 +46,8 @@ CENTRE_WIDTH, SMALLEST_BLOCK = 8, 8
 CENTRE_BLOCK4, CENTRE_SEGMENTS = 18, 64
 # In segments of a unit that give out addresses, leases begin at this number and go on to the end.
 FIRST_LEASE = 10
+# In segments of the centre nearly all is planned; the first and last number given to a machine that is not.
+CENTRE_LEASES = (200, 239)
 # What one member of a machine has in service: the catalogue gives it, a province may give others.
 SIZES: Mapping[str, tuple[Integer, str]] = {
     "cores": (Integer(minimum=1, maximum=256, unit="cores"), "processor cores of one member"),

@@ -3,6 +3,8 @@
 Nothing that is published is touched, and nobody outside is asked. Prints what each step left behind.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import json
 import pathlib
@@ -10,16 +12,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
+from typing import Any
 
 request = json.loads(sys.stdin.readline())
 loader = SourceFileLoader("package_mirror", "/usr/local/sbin/package-mirror")
-program = importlib.util.module_from_spec(importlib.util.spec_from_loader("package_mirror", loader))
+specification = importlib.util.spec_from_loader("package_mirror", loader)
+assert specification is not None
+program: Any = importlib.util.module_from_spec(specification)
 sys.modules["package_mirror"] = program
 sys.dont_write_bytecode = True
 loader.exec_module(program)
 program.syslog.syslog = lambda *_: None
-program.sys.stdout = sys.stderr
+out, sys.stdout = sys.stdout, sys.stderr
 
 folder = pathlib.Path(tempfile.mkdtemp(prefix="trial-", dir="/var/lib/package-mirror"))
 folder.chmod(0o755)
@@ -30,7 +36,7 @@ key = folder / "upstream.asc"
 key.write_text("\n".join(request["key"]) + "\n")
 
 
-def mirror(wanted, url=f"file:{public}", key=key):
+def mirror(wanted: list[str], url: str = f"file:{public}", key: pathlib.Path = key) -> Any:
     """The program with these wishes."""
     return program.Mirror(
         program.Configuration(
@@ -46,7 +52,7 @@ def mirror(wanted, url=f"file:{public}", key=key):
     )
 
 
-def left(one):
+def left(one: Any) -> dict[str, Any]:
     """What is shown, and whether it has a package."""
     shown = one.archive.published()
     names = {place: sorted(p.name for p in one.archive.packages(name)) for place, name in shown.items()}
@@ -59,7 +65,7 @@ def left(one):
     }
 
 
-def refused(what):
+def refused(what: Callable[[], None]) -> str:
     """How the program says that it does not do something."""
     try:
         what()
@@ -68,7 +74,7 @@ def refused(what):
     return ""
 
 
-said = {}
+said: dict[str, Any] = {}
 try:
     (folder / "state").mkdir()
     first, second = request["wanted"]
@@ -76,14 +82,12 @@ try:
     said["filled"] = left(mirror([first]))
     mirror([first, second]).fill()
     said["widened"] = left(mirror([first, second]))
-    program.time.sleep(1.1)  # names of snapshots have seconds
     mirror([first]).update()
     said["updated"] = left(mirror([first]))
     mirror([first]).promote("")
     said["promoted"] = left(mirror([first]))
     mirror([first]).rollback("")
     said["back"] = left(mirror([first]))
-    other = folder / "other.asc"
     shutil.copy("/usr/share/keyrings/debian-archive-keyring.gpg", folder / "other.gpg")
     said["another key"] = refused(lambda: mirror([first], key=folder / "other.gpg").update())
     tampered = folder / "tampered"
@@ -95,4 +99,4 @@ try:
     subprocess.run(["gpgconf", "--kill", "all"], check=False)
 finally:
     shutil.rmtree(folder)
-sys.__stdout__.write(json.dumps(said) + "\n")
+out.write(json.dumps(said) + "\n")

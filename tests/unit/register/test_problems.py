@@ -313,7 +313,7 @@ CASES: dict[str, Case] = {
     ),
     "catalogue-no-duty": Case(f"{CATALOGUE}/services.yml", text("tls: {pending: trust}", "tls: later")),
     "catalogue-unknown-role": Case(
-        f"{CATALOGUE}/machines.yml", text("roles: [dns_resolver]", "roles: [dns_resolvers]")
+        f"{CATALOGUE}/machines.yml", text("roles: [dns_resolver, dhcp", "roles: [dns_resolvers, dhcp")
     ),
     "catalogue-unknown-base-role": Case(
         f"{CATALOGUE}/machines.yml", text("firewall, ntp]", "fire_wall, ntp]")

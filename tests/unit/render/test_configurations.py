@@ -191,12 +191,12 @@ def test_a_change_rewrites_only_the_files_that_it_changes(
     with (tree / "roles/dhcp_server/templates/etc/kea/kea-dhcp4.conf.j2").open("a") as file:
         file.write("// more\n")
     report = render(capsys, LAB)
-    gateways = sorted(host for host in hosts_of(tree / "out") if "-cpe-" in host)
-    assert len(gateways) > 1
+    servers = sorted(
+        host for host in hosts_of(tree / "out") if "-cpe-" in host or host.startswith("resolver-")
+    )
+    assert len(servers) > 1
     assert sorted(report["written"]) == [
-        path
-        for host in gateways
-        for path in (f"{host}/files/etc/kea/kea-dhcp4.conf", f"{host}/manifest.json")
+        path for host in servers for path in (f"{host}/files/etc/kea/kea-dhcp4.conf", f"{host}/manifest.json")
     ]
     after = state(tree / "out")
     assert {path for path in after if after[path] != before[path]} == set(report["written"])

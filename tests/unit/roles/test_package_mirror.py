@@ -106,6 +106,12 @@ def test_old_snapshots_go_but_not_what_is_shown_or_gone_back_to(program: ModuleT
     assert gone == ["1", "4", "5", "6"]
 
 
+def test_two_snapshots_of_one_second_have_two_names_in_their_order(program: ModuleType) -> None:
+    first = program.unused("20260101t000000z", [])
+    second = program.unused("20260101t000000z", [first])
+    assert sorted([second, first, "20260101t000001z"]) == [first, second, "20260101t000001z"]
+
+
 class Aptly:
     """An archive that only remembers."""
 

@@ -224,6 +224,26 @@ def test_every_lease_is_logged(render: Render) -> None:
     assert all(o == {"output": "syslog"} for entry in shown["loggers"] for o in entry["output-options"])
 
 
+def test_a_member_of_a_pair_takes_over_on_silence_alone_and_obeys_in_leases_only(render: Render) -> None:
+    members = [
+        {"name": "one", "address": "10.2.0.2", "port": 8000, "role": "primary"},
+        {"name": "two", "address": "10.2.0.3", "port": 8000, "role": "standby"},
+    ]
+    pair = {"own_name": "two", "members": members}
+    shown = kea(render("dhcp_server", "etc/kea/kea-dhcp4.conf.j2", dhcp_server_pair=pair))
+    leases, together = shown["hooks-libraries"]
+    assert leases["library"].endswith("/libdhcp_lease_cmds.so")
+    (said,) = together["parameters"]["high-availability"]
+    assert (said["mode"], said["this-server-name"]) == ("hot-standby", "two")
+    assert [(peer["name"], peer["url"], peer["role"]) for peer in said["peers"]] == [
+        ("one", "http://10.2.0.2:8000/", "primary"),
+        ("two", "http://10.2.0.3:8000/", "standby"),
+    ]
+    assert (said["max-unacked-clients"], said["restrict-commands"]) == (0, True)
+    assert said["heartbeat-delay"] < said["max-response-delay"] <= 5000
+    assert "hooks-libraries" not in kea(render("dhcp_server", "etc/kea/kea-dhcp4.conf.j2"))
+
+
 def test_a_server_without_networks_listens_nowhere(render: Render) -> None:
     shown = kea(render("dhcp_server", "etc/kea/kea-dhcp4.conf.j2"))
     assert shown["interfaces-config"]["interfaces"] == []
