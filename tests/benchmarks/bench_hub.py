@@ -3,7 +3,8 @@
 Both run the files that the plan gives a hub, in network namespaces of this machine, with the daemons of the
 host image. Tunnels: WireGuard in user space takes all peers, then one more. Sessions: FRR with the whole
 configuration, and so many neighbours as `size` says, half of each family, each a real BGP session that
-announces its unit's block; what 3,321 cost is to be told from the ratios between sizes; it was not tried.
+announces its unit's block, without BFD (what that costs is not measured here). What 3,321 sessions cost is to
+be told from the ratios between sizes; it was not tried.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import base64
 import hashlib
 import json
 import os
+import re
+import select
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
@@ -27,7 +30,7 @@ from tests.support.repository import ROOT
 TENTH = 332
 SESSIONS, MANY = 200, 1000
 FEW = 50
-PATIENCE = 240.0  # seconds
+PATIENCE = 120.0  # seconds
 IDLE = 10.0  # seconds over which the work of standing sessions is measured
 LINK = "wg0"
 DAEMONS = ("mgmtd", "zebra", "staticd", "bfdd", "bgpd")
@@ -73,6 +76,8 @@ def _make(folder: Path, units: int) -> None:
             for placeholder in file.placeholders:
                 if placeholder.startswith(PRIVATE.partition("{")[0]):
                     text = text.replace(placeholder, secret)
+            # The light neighbours do not answer BFD, and a hub lets nobody in who does not.
+            text = re.sub(r"(?m)^ neighbor \S+ bfd.*\n", "", text)
             target.write_text(text, encoding="utf-8")
             target.chmod(0o755 if "sbin" in file.path else 0o644)
     asns = {unit.id: unit.asn for unit in plan.units}
@@ -153,7 +158,8 @@ def _sessions(given: tuple[Path, Path, int], meter: Meter) -> dict[str, int]:
             with meter.part("sessions up"):
                 said = units.start("python3", "/tmp/bgp_speaker.py", "/tmp/members.json")  # noqa: S108 - inside the root
                 assert said.stdout is not None
-                word = said.stdout.readline().strip()
+                ready, _, _ = select.select([said.stdout], [], [], PATIENCE)
+                word = said.stdout.readline().strip() if ready else "nobody in time"
                 assert word == f"established {len(members)}", word
             with meter.part("routes in the kernel"):
                 eventually(lambda: _learnt(hub) >= len(members), PATIENCE, every=0.05)

@@ -91,6 +91,7 @@ async def _session(member: Member, hub: str, up: asyncio.Queue[str]) -> None:
     family = socket.AF_INET if member.family == 4 else socket.AF_INET6
     while True:
         made = socket.socket(family, socket.SOCK_STREAM)
+        writer = None
         try:
             made.setblocking(False)
             # The hub refuses packets that came from farther than one hop (RFC 5082).
@@ -112,7 +113,8 @@ async def _session(member: Member, hub: str, up: asyncio.Queue[str]) -> None:
             writer.write(announcement(member))
             await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
-            made.close()
+            # A socket that a stream has taken over is the stream's to close.
+            (writer or made).close()
             await _pause(0.2)
             continue
         break
