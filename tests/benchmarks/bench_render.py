@@ -7,6 +7,7 @@ starts (by our own program, so that both have the same), and no digests or manif
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -100,6 +101,8 @@ def _bound(folder: Path, size: int) -> list[Job]:
                     path = entry.dest.make(values).format(**(item or {}))
                     variables = mine if item is None else {**mine, "item": item}
                     text = "" if template else entry.text.make(values)  # type: ignore[union-attr]  # no template
+                    if not isinstance(text, str):  # lists and mappings are laid down as JSON
+                        text = json.dumps(text, indent=2, ensure_ascii=False, default=str) + "\n"
                     jobs.append(Job(host.name, path, role.name, template, variables, text))
     return jobs
 

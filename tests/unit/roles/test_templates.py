@@ -274,15 +274,24 @@ def test_a_zone_file_depends_on_its_records_alone(render: Render) -> None:
     ]
 
 
-def test_nobody_may_copy_a_zone_unless_it_is_listed(render: Render) -> None:
+def test_nobody_may_copy_zones_unless_it_is_listed_and_knows_the_secret(render: Render) -> None:
     closed = render("dns_authoritative", "etc/knot/knot.conf.j2", **SERVER)
     assert "acl:" not in closed
-    zone = {**ZONE, "allow_transfer": ["10.2.0.54"]}
+    copy = {"name": "ns-2", "addresses": ["10.2.0.54"]}
     opened = render(
-        "dns_authoritative", "etc/knot/knot.conf.j2", **{**SERVER, "dns_authoritative_zones": [ZONE, zone]}
+        "dns_authoritative",
+        "etc/knot/knot.conf.j2",
+        **SERVER,
+        dns_authoritative_copies=[copy],
+        dns_authoritative_transfer_secret="c2VjcmV0",  # noqa: S106 - of no server
     )
-    assert opened.count("acl: transfer-example.gov.vn") == 1
-    assert "address: [ 10.2.0.54 ]" in opened
+    rule = opened[opened.index("\nacl:") :].split("\n\n")[0]
+    assert re.findall(r"address: (.+)|key: (.+)|action: (.+)", rule) == [
+        ("[ 10.2.0.54 ]", "", ""),
+        ("", "transfer", ""),
+        ("", "", "transfer"),
+    ]
+    assert "acl: [ ns-2 ]" in opened
 
 
 def test_a_change_of_addresses_restarts_the_server_and_a_change_of_zones_does_not(render: Render) -> None:
@@ -306,7 +315,7 @@ def test_a_resolver_answers_on_its_addresses_for_listed_networks_only(render: Re
         "10.0.0.0/8 allow",
     ]
     assert "forward-zone" not in shown
-    assert "serve-expired" not in shown
+    assert not re.search(r"(?m)^ +serve-expired: yes", shown)
 
 
 def test_a_unit_passes_questions_on_and_keeps_old_answers(render: Render) -> None:
