@@ -84,7 +84,7 @@ def refuse_all(
         guest for there in guests.values() for guest in there.arrived if IPAddress(guest["peer"]) in sources
     ]
     assert got_through(answers) == []
-    assert arrived == []
+    assert arrived == [], arrived
     sent = [answer for answer in answers if answer.error not in NO_ROUTE]
     assert sent
     assert rise.packets >= len(sent), f"{rise}, {len(sent)} sent: some were refused elsewhere"
