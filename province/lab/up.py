@@ -106,7 +106,7 @@ def work(environment: Environment, plan: Plan, progress: Progress) -> int:
         with progress.step(keys["image"]) as running:
             image = ensure_image(progress, running, own=lambda: mirror.for_images(environment, plan))
     with progress.step(keys["ledger"]) as running:
-        made = _keys(name, hosts)
+        made = make_keys(name, hosts)
         running.done(f"{made} made" if made else "all there")
     if on_incus and engine is not None:
         with progress.step(keys["stack"]) as running:
@@ -174,8 +174,8 @@ def _running(environment: Environment) -> set[str]:
     return {str(item["name"]) for item in listed or [] if item.get("status") == "Running"}
 
 
-def _keys(name: str, hosts: Sequence[Host]) -> int:
-    """Make the keys that are missing; returns how many."""
+def make_keys(name: str, hosts: Sequence[Host]) -> int:
+    """Make what is missing in an environment's ledger of the keys that `hosts` need; returns how many."""
     ledger = Ledger.create(state_dir(name))
     before = len(ledger.publics())
     ledger.ensure_for_hosts([host.name for host in hosts if "wireguard" in host.planned.roles])

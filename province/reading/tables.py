@@ -19,7 +19,7 @@ from province.plan.flows import declared
 from province.plan.model import Endpoint, PlannedFlow, Port, Segment
 from province.reading.cost import size_of
 from province.reading.difference import CARRIER, CLOSED, State
-from province.register.catalogue import FIRST_LEASE, SPHERES, Flow, Side
+from province.register.catalogue import CENTRE_LEASES, FIRST_LEASE, SPHERES, Flow, Side
 from province.register.model import CENTRE, Alias, Link, Unit
 
 Cell = str | int
@@ -84,11 +84,23 @@ def address_table(subject: Subject) -> Table:
     """Every segment of the plan."""
     state = subject.state
     leased = {segment.name for segment in state.catalogue.unit if segment.leases}
+    centre = {
+        f"centre/{machine.primary}"
+        for machine in state.catalogue.machines_at("centre")
+        if "dhcp_server" in machine.roles
+    }
     rows, groups = [], []
     for segment in state.plan.segments:
         owner = subject.owner(segment)
         unit = state.units.get(owner)
-        leases = segment.name in leased and segment.owner in state.units
+        lease_from = lease_to = ""
+        if segment.name in leased and segment.owner in state.units:
+            lease_from, lease_to = (
+                str(nth(segment.network4, FIRST_LEASE)),
+                str(IPAddress(segment.network4.last - 1, 4)),
+            )
+        elif segment.id in centre:
+            lease_from, lease_to = (str(nth(segment.network4, number)) for number in CENTRE_LEASES)
         rows.append((
             segment.id,
             owner,
@@ -100,8 +112,8 @@ def address_table(subject: Subject) -> Table:
             str(segment.network6),
             _text(segment.gateway4),
             _text(segment.gateway6),
-            str(nth(segment.network4, FIRST_LEASE)) if leases else "",
-            str(IPAddress(segment.network4.last - 1, 4)) if leases else "",
+            lease_from,
+            lease_to,
             unit.asn if unit else "",
         ))  # fmt: skip
         groups.append(owner)

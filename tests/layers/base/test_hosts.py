@@ -134,8 +134,8 @@ def test_listening_sockets_are_exactly_the_planned_services(host: str) -> None:
 def _own_side(program: str, port: int) -> bool:
     """Whether a UDP socket is a program's own side of a conversation, or one that it opens in any case.
 
-    bfdd opens all ports of its protocol (RFC 5881, 5883, the echo's) whatever it is told, and sends from ports
-    above 49151; conntrackd sends from any port. No rule lets anybody in there.
+    bfdd opens all ports of its protocol (RFC 5881, 5883, the echo's) whatever it is told, sends from ports
+    above 49151, and conntrackd from any. No rule lets anybody in there.
     """
     if program == "bfdd":
         return port in (3784, 4784, 7784) or port > 49151

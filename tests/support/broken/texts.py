@@ -366,6 +366,7 @@ def reference(raw: bytes) -> Any:
     for char in text:
         if char != "\n" and unicodedata.category(char) in INVISIBLE:
             raise NotReadError("invisible")
+    text = _ended_once(text)
     try:
         depth = 0
         for event in YAML(typ="safe", pure=True).parse(StringIO(text)):
@@ -383,6 +384,11 @@ def reference(raw: bytes) -> Any:
         raise
     except (YAMLError, ValueError, TypeError, RecursionError, AttributeError, KeyError) as error:
         raise NotReadError(type(error).__name__) from error
+
+
+def _ended_once(text: str) -> str:
+    """YAML 1.2 (9.2) lets an end of a document stand twice, as libyaml does; this reader does not."""
+    return re.sub(r"(?m)(^\.\.\.\n)(?:\.\.\.\n)+", r"\1", text)
 
 
 def _without_dates(value: Any) -> Any:
@@ -403,7 +409,7 @@ def doubtful(raw: bytes) -> str:
     "must" where the other reader takes it for no text, "may" where only older ones would.
     """
     doubt = ""
-    for event in YAML(typ="safe", pure=True).parse(StringIO(raw.decode())):
+    for event in YAML(typ="safe", pure=True).parse(StringIO(_ended_once(raw.decode()))):
         if type(event).__name__ != "ScalarEvent" or event.style or not event.implicit[0]:
             continue
         text = event.value

@@ -117,14 +117,14 @@ def test_environments_in_one_process_do_not_mix(tmp_path: Path) -> None:
 def test_a_host_that_is_not_built_is_told_nothing() -> None:
     seen = Managed(LAB)
     planned = {host.name for host in plan_for(load_environment(LAB)).hosts} - set(seen.names())
-    assert "hub-2" in planned
+    assert "app-2" in planned
     known = Estate.known(str(LAB))
     assert known is not None
-    assert known.variables("hub-2") == {}
+    assert known.variables("app-2") == {}
     # Nor one that a play adds while it runs.
-    seen.inventory.add_host("hub-2", group="hub")
-    assert seen.facts("hub-2") == {}
-    assert "ansible_host" not in seen.variables("hub-2")
+    seen.inventory.add_host("app-2", group="app")
+    assert seen.facts("app-2") == {}
+    assert "ansible_host" not in seen.variables("app-2")
 
 
 def test_a_file_that_was_never_read_has_no_estate(tmp_path: Path) -> None:

@@ -189,12 +189,19 @@ REFUSED = {
         80,
         (through(CPE, "guest", "wg-hub1"), *UP, enters("app-1", "srv")),
     ),
-    "the public counter opens the start page": (
+    "the public counter signs in at the application host": (
         ("10.13.1.140", "fdfd:1475:4940:102::140"),
         APP,
         "tcp",
-        80,
+        22,
         (through(CPE, "count", "wg-hub1"), *UP, enters("app-1", "srv")),
+    ),
+    "the public counter reaches the staff": (
+        ("10.13.1.140", "fdfd:1475:4940:102::140"),
+        PC_AT,
+        "tcp",
+        445,
+        (through(CPE, "count", "staff"), enters(PC, "staff")),
     ),
     "a guest asks the gateway of the staff": (
         ("10.13.1.200", "fdfd:1475:4940:104::200"),

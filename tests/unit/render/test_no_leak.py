@@ -69,6 +69,7 @@ SHARED: Mapping[str, Mapping[str, str]] = {
     "names": {
         "gov.vn": "the State's domain, of which each province has a part",
         "wiki.nftables.org": "documentation that a unit file names",
+        "blocked.example.org": "RFC 2606: what the filter of names blocks, there to be tried",
         "www.w3.org": "the name space of a picture",
     },
     "as_numbers": {

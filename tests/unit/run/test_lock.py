@@ -68,7 +68,7 @@ def test_the_lock_of_a_killed_run_is_free_and_what_it_started_is_ended(
     process.wait()
     assert alive(child)
     with run_lock(tmp_path / "lock", "make up"):
-        eventually(lambda: not alive(child), within=5)
+        eventually(lambda: not alive(child), within=10, every=0.1)
 
 
 def test_a_run_that_ends_well_leaves_its_children_alone(tmp_path: Path) -> None:
