@@ -9,6 +9,7 @@ from typing import Any
 from tests.support import environment
 from tests.support.eventually import eventually
 from tests.support.places import batch, batch_all, machine
+from tests.support.state import state
 from tests.support.survival import Gap, Page, probing, without
 
 EDGES = environment.in_group("edge")
@@ -27,7 +28,11 @@ class Fall:
 
 
 def fall() -> Fall:
-    """Take the power from whoever carries the addresses, see the other take over, give the power back."""
+    """Take the power from whoever carries the addresses, see the other take over, give the power back.
+
+    One that has just returned is no stand-in before it has heard its neighbours: this waits for it.
+    """
+    eventually(ready, within=60)
     (carrier,) = carriers()
     with ExitStack() as stack:
         asking = [stack.enter_context(probing(machine(host), names=names())) for host in ASKERS]
@@ -55,6 +60,16 @@ def carriers() -> list[str]:
         if carried:
             found.append(edge)
     return found
+
+
+def ready() -> bool:
+    """Whether both border routers have a way to every hub and every hub one to both, in both families."""
+    for edge in EDGES:
+        sessions = state(edge, fresh=True).sessions
+        assert sessions, f"{edge} speaks to nobody"
+        silent = [s.address for s in sessions if not (s.established and s.sent)]
+        assert not silent, f"{edge} has nothing to say to {silent} yet"
+    return True
 
 
 def names() -> list[tuple[str, str]]:
