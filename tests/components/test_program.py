@@ -13,7 +13,6 @@ import pytest
 
 from provider.resources import KINDS
 from province.hosts import Environment, built_hosts, instances, load_environment, networks, plan_for
-from province.plan.hosts import CARRIER
 from province.plan.model import Plan, Zone
 from province_stack import program as module
 from province_stack.program import NOTHING_TO_MAKE, estate_args, from_environment_file, province_program
@@ -94,19 +93,17 @@ def test_every_host_has_the_interfaces_of_its_plan(environment: Environment, pla
         segment: network.name for network in networks(environment, plan) for segment in network.segment_ids
     }
     for host in built_hosts(environment, plan):
-        # A host is told of the interfaces that its environment gives it.
-        told: list[dict[str, Any]] = host.facts()["interfaces"]
+        # A host is told of the interfaces its environment gives it, of a probe's legs by themselves.
+        facts = host.facts()
+        told = [(i["name"], i["method"]) for i in facts["interfaces"]]
+        told += [(leg["device"], "leg") for leg in facts.get("probe", {}).get("legs", [])]
         segments = {interface.name: interface.segment for interface in host.planned.interfaces}
         nics = {
             device["name"]: device["network"]
             for device in made[host.name]["devices"].values()
             if device["type"] == "nic"
         }
-        assert nics == {
-            interface["name"]: bridge_of[segments[interface["name"]]]
-            for interface in told
-            if interface["method"] != "tunnel"
-        }
+        assert nics == {name: bridge_of[segments[name]] for name, method in told if method != "tunnel"}
 
 
 def test_every_mac_address_of_an_environment_is_its_own(environment: Environment, plan: Plan) -> None:
@@ -176,12 +173,15 @@ def test_a_second_unit_adds_its_hosts_and_bridges_and_changes_no_other(
         "incus:index:Instance",
     }
     changed = {key for key in before if before[key] != after[key]}
-    # Its management network is reached over the one management bridge, and the carrier gets a line to it.
+    # Its management network is reached over the one management bridge; the carrier gets a line to it, the
+    # probe a leg in each of its networks.
     assert {typ for typ, _ in changed} <= {"incus:index:Network", "incus:index:Instance"}
     assert {name for typ, name in changed if typ == "incus:index:Network"} == {
         network.name for network in networks(environment, plan) if network.kind == "management"
     }
-    simulated = {host.name for host in built_hosts(environment, plan) if host.planned.owner == CARRIER}
+    simulated = {
+        host.name for host in built_hosts(environment, plan) if host.planned.machine in environment.simulators
+    }
     assert {name for typ, name in changed if typ == "incus:index:Instance"} <= simulated
 
 

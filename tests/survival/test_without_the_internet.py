@@ -87,7 +87,7 @@ def test_without_the_internet_the_mirror_lists_promotes_and_comes_up() -> None:
 def test_an_update_without_the_internet_fails_in_words_and_leaves_all_as_it_was() -> None:
     show = "package-mirror list --json"
     before = batch(machine(MIRROR), {"it": show})["it"].checked()
-    said = batch(machine(MIRROR), {"it": "package-mirror update"}, timeout=55)["it"]
+    said = batch(machine(MIRROR), {"it": "package-mirror update"}, timeout=120)["it"]
     assert (said.rc, said.err.partition(":")[0]) == (1, "package-mirror"), said.err
     assert "failed to download" in said.err
     assert batch(machine(MIRROR), {"it": show})["it"].checked() == before
