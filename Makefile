@@ -5,7 +5,7 @@
 #   SCOPE=all|changed  which tests
 #   KILLS=… SEED=… ONLY=…  how many killed runs, which, which drills (ONLY: which benchmarks, too)
 #   ROUNDS=…  rounds of each side of a benchmark
-#   DO=… SNAPSHOT=…  what to do with packages
+#   DO=… SNAPSHOT=… HOST=…  what to do with packages, with keys
 #   PYTHON=…  the Python that .venv is made with (3.11 or 3.13)
 
 MAKEFLAGS += --no-print-directory
@@ -21,6 +21,7 @@ ONLY ?=
 ROUNDS ?= 5
 DO ?= list
 SNAPSHOT ?=
+HOST ?=
 PYTHON ?= /usr/bin/python3
 
 province := .venv/bin/province
@@ -66,6 +67,10 @@ status: env ## What runs where, and how to reach it
 .PHONY: packages
 packages: env ## Snapshots of packages: DO=list|update|diff|promote|rollback (SNAPSHOT=)
 	@$(province) packages $(DO) $(ENV) $(SNAPSHOT)
+
+.PHONY: keys
+keys: env ## Keys of tunnels: DO=list|rotate (HOST=a hub or a unit's gateway); no packet is lost
+	@$(province) keys $(DO) $(ENV) $(if $(HOST),--host $(HOST))
 
 .PHONY: down
 down: env ## Take the environment away, and only it; list the packages that `up` installed

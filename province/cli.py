@@ -23,6 +23,7 @@ PARTS = (
     "province.stack",
     "province.lab.commands",
     "province.lab.mirror",
+    "province.lab.keys",
 )
 
 

@@ -24,6 +24,7 @@ from province.plan.probe import LEG, PROBE, namespace, probe_host
 from province.plan.rules import Rulebook, text_of
 from province.register.catalogue import CENTRE_LEASES, FIRST_LEASE, SPHERES, Catalogue, Machine
 from province.register.model import CENTRE
+from province.rotation import NONE, Rotation
 from province.wan_facts import PLAIN, choice
 
 if TYPE_CHECKING:
@@ -80,10 +81,17 @@ class Range(NamedTuple):
 class Built:
     """The built part of a plan. `public_keys` are public halves: of hosts' WireGuard keys, of ARCHIVE_KEY."""
 
-    def __init__(self, environment: Environment, plan: Plan, public_keys: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        plan: Plan,
+        public_keys: Mapping[str, str],
+        rotation: Rotation = NONE,
+    ) -> None:
         self.environment = environment
         self.plan = plan
         self.keys = public_keys
+        self.rotation = rotation
         self.catalogue: Catalogue = environment.sources.catalogue
         self._wanted = frozenset(environment.units)
         ours = tuple(host for host in plan.hosts if self._is_built(host))
@@ -436,7 +444,12 @@ class _Facts:
         if "virtual_address" in host.roles or "conntrack_sync" in host.roles:
             facts["pair"] = self._pair()
         if "routing" in host.roles or "wireguard" in host.roles:
-            facts |= {"routing": self._routing(), "wireguard": self._tunnels()}
+            tunnels = self._tunnels()
+            facts |= {
+                "routing": self._routing(),
+                "wireguard": tunnels,
+                "wireguard_keys": sorted({tunnel["key"] for tunnel in tunnels}),
+            }
         if "traffic_shaping" in host.roles:
             facts["shaping"] = self._shaping()
         if "dns_authoritative" in host.roles or "dns_resolver" in host.roles:
@@ -745,6 +758,7 @@ class _Facts:
             "discard": _texts(self.built.everywhere) if hub else [],
             "neighbors": neighbors,
             "listen": self._listen() if hub else [],
+            "drained": self._drains(self.host.name),
         }
 
     def _shared(self, name: str, version: int) -> str:
@@ -774,7 +788,7 @@ class _Facts:
                     "tunnel": True,
                     "accept": self.built.announced[unit.sphere].family(address.version),
                     "announce": own.family(address.version),
-                    **choice(peer.preferred),
+                    **choice(peer.preferred, self._drains(peer.hub)),
                     "source": _text(source),
                 }
                 for peer in self._peers
@@ -784,7 +798,11 @@ class _Facts:
                 )
             ],
             "listen": [],
+            "drained": False,
         }
+
+    def _drains(self, hub: str) -> bool:
+        return self.built.rotation.draws_off(self.host.name, hub)
 
     @property
     def _peers(self) -> list[Peer]:
@@ -818,12 +836,12 @@ class _Facts:
 
     def _tunnels(self) -> list[dict[str, JSON]]:
         """Tunnel interfaces with the peers whose keys are known."""
-        base = {"mode": self.built.environment.wireguard, "key": f"wireguard/{self.host.name}"}
         peer_of = self._hub_peer if self.unit else self._unit_peer
         return [
             {
                 "name": tunnel.name,
-                **base,
+                "mode": self.built.environment.wireguard,
+                "key": f"wireguard/{self._key(tunnel.name)}",
                 "listen_port": 0 if self.unit else self.built.wan_port(self.host.machine),
                 "addresses": self.addresses[tunnel.name],
                 "peers": [
@@ -836,6 +854,13 @@ class _Facts:
             for tunnel in self.interfaces
             if tunnel.method == "tunnel"
         ]
+
+    def _key(self, tunnel: str) -> str:
+        """The name of the key that this host has in one of its tunnels."""
+        hub = next(
+            (p.hub for p in self._peers if self.unit and p.gateway_interface == tunnel), self.host.name
+        )
+        return self.built.rotation.key(self.host.name, hub)
 
     def _shaping(self) -> dict[str, JSON]:
         """Rates and queues of what is sent into tunnels."""
@@ -856,7 +881,7 @@ class _Facts:
     def _unit_peer(self, peer: Peer) -> dict[str, JSON]:
         return {
             "host": peer.gateway,
-            "public_key": self.built.keys[peer.gateway],
+            "public_key": self.built.keys[self.built.rotation.key(peer.gateway, peer.hub)],
             "endpoint": "",
             "allowed": _texts((*peer.allowed4, *peer.allowed6)),
             "routes": [f"{peer.gateway_address4}/32", f"{peer.gateway_address6}/128"],
@@ -868,7 +893,7 @@ class _Facts:
         announced = self.built.announced[self.built.units[peer.unit].sphere]
         return {
             "host": peer.hub,
-            "public_key": self.built.keys[peer.hub],
+            "public_key": self.built.keys[self.built.rotation.key(peer.hub, peer.hub)],
             "endpoint": f"{peer.endpoint4}:{peer.port}",
             "allowed": [*announced.four, *announced.six, *routes],
             "routes": routes,

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from province import rotation
 from province.facts import ARCHIVE_KEY, CONTROLLER, SIGNING_KEYS, Built
 from province.plan.hosts import CARRIER
 from province.plan.model import Plan, PlannedHost, Segment, Zone
@@ -355,7 +356,10 @@ def built_hosts(
     None reads the environment's ledger, where it has one. A peer whose key is not known is left out and
     named in `missing_keys`.
     """
-    built = Built(environment, plan, ledger_keys(environment.name) if public_keys is None else public_keys)
+    if public_keys is None:
+        built = Built(environment, plan, ledger_keys(environment.name), under_way(environment.name))
+    else:
+        built = Built(environment, plan, public_keys)
     machines = environment.sources.catalogue.machines
     return tuple(
         Host(name=host.name, groups=_groups(host.owner, machines[host.machine]), planned=host, _built=built)
@@ -433,6 +437,13 @@ def ledger_keys(environment: str) -> dict[str, str]:
     return keys | {
         name: key for name, key in publics.items() if name == ARCHIVE_KEY or name.startswith(SIGNING_KEYS)
     }
+
+
+def under_way(environment: str) -> rotation.Rotation:
+    """The replacement of a key that an environment is at, as `built_hosts` takes it."""
+    from province.ledger import state_dir
+
+    return rotation.read(state_dir(environment)) if environment else rotation.NONE
 
 
 def _groups(owner: str, machine: Machine) -> tuple[str, ...]:

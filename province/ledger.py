@@ -204,6 +204,24 @@ class Ledger:
             found.append(Entry(name=name, kind=kind, public=_public_half(kind, secret, name)))
         return tuple(found)
 
+    def succeed(self, name: str, heir: str) -> None:
+        """Let `name` be the pair that `heir` is; what it was is gone. Killed half way, it can be repeated."""
+        with _locked(self._directory):
+            kind, secret = self._read(self._name(heir))
+            self._path(self._name(name), ".pub").unlink(missing_ok=True)  # it would contradict the new one
+            self._encrypt(name, kind, secret, self.recipients)
+            self._ensure(name, kind)
+
+    def forget(self, name: str) -> None:
+        """Remove both halves of `name`, if it is there."""
+        with _locked(self._directory):
+            self._path(self._name(name), ".pub").unlink(missing_ok=True)
+            self._path(name, ".age").unlink(missing_ok=True)
+
+    def age(self, name: str) -> float:
+        """Seconds since the pair of `name` was made, or took its name."""
+        return max(0.0, time.time() - self._path(self._name(name), ".pub").stat().st_mtime)
+
     def add_recipient(self, recipient: str, who: str) -> None:
         """Let `recipient` read the ledger: encrypt every private half again, then list it.
 

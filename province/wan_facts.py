@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-PREFERRED, OTHER = 200, 100  # local preference
+PREFERRED, OTHER, LAST = 200, 100, 50  # local preference
 # Where there is nothing to choose.
 PLAIN: dict[str, Any] = {
     "preference": OTHER,
     "prepend": 0,
     "source": "",
     "next_hop": "",
-    "drained": False,
 }
-LONGER = 2  # times that a gateway's AS number is repeated to a hub that it does not prefer
+
+# Times that a gateway's AS number is repeated to a hub that it does not prefer, or draws traffic off.
+LONGER, LONGEST = 2, 4
 
 
-def choice(preferred: bool) -> dict[str, Any]:
-    """What a gateway does so that both directions take the hub that it prefers."""
+def choice(preferred: bool, drained: bool = False) -> dict[str, Any]:
+    """What a gateway does so that both directions take the hub it prefers, or one that is not drained."""
+    if drained:
+        return {**PLAIN, "preference": LAST, "prepend": LONGEST}
     if preferred:
         return {**PLAIN, "preference": PREFERRED}
     return {**PLAIN, "prepend": LONGER}

@@ -62,10 +62,19 @@ def playbook_of(layer: str) -> Path:
 
 
 def converge(
-    environment: str, progress: Progress, running: Running, *, layer: str = "", limit: str = ""
+    environment: str,
+    progress: Progress,
+    running: Running,
+    *,
+    layer: str = "",
+    limit: str = "",
+    playbook: str = "",
 ) -> Converged:
-    """Run the playbook; a failure names layer, host and task, and the command for that part alone."""
-    argv = [str(PROGRAMS / "ansible-playbook"), str(playbook_of(layer))]
+    """Run the playbook; a failure names layer, host and task, and the command for that part alone.
+
+    `playbook`: a file of playbooks/, instead of that of a layer.
+    """
+    argv = [str(PROGRAMS / "ansible-playbook"), str(PLAYBOOKS / playbook if playbook else playbook_of(layer))]
     argv += ["-i", str(INVENTORIES / environment / "environment.yml")]
     if limit:
         argv += ["--limit", limit]

@@ -112,6 +112,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "reject": _listed(sync_do_reject),
     "selectattr": _listed(sync_do_selectattr),
     "rejectattr": _listed(sync_do_rejectattr),
+    "zip": lambda *lists: list(map(list, zip(*lists, strict=False))),
     **addresses.FILTERS,
     **nftables.FILTERS,
 }

@@ -88,7 +88,7 @@ CHANGES: dict[str, Change] = {
     "variables-in-another-format": add(f"{COMMON}/ns/ntp.json", "{}"),
     "a-variable-that-needs-itself": add(f"{COMMON}/ns/ntp.yml", 'ntp_upstreams: "{{ ntp_upstreams }}"\n'),
     "an-unknown-filter": add(HOSTS, "{{ system_base_fqdn | to_nice_yaml }}\n"),
-    "an-unknown-filter-in-a-variable": add(f"{COMMON}/ns/ntp.yml", 'ntp_serve: "{{ [] | zip([]) }}"\n'),
+    "an-unknown-filter-in-a-variable": add(f"{COMMON}/ns/ntp.yml", 'ntp_serve: "{{ [] | product([]) }}"\n'),
     "a-broken-template": add(HOSTS, "{% if %}\n"),
     "an-undefined-variable": add(HOSTS, "{{ system_base_nowhere }}\n"),
     "an-undefined-fact": add(f"{COMMON}/ns/system_base.yml", 'system_base_fqdn: "{{ province_nowhere }}"\n'),

@@ -24,7 +24,7 @@ OWN = [
 
 Render = Callable[..., str]
 
-PLAIN: dict[str, Any] = {"preference": 100, "prepend": 0, "source": "", "next_hop": "", "drained": False}
+PLAIN: dict[str, Any] = {"preference": 100, "prepend": 0, "source": "", "next_hop": ""}
 HUB: dict[str, Any] = {
     "routing_asn": 4200000002,
     "routing_router_id": "10.1.0.4",
@@ -130,11 +130,8 @@ def test_one_unit_more_changes_no_line_of_a_hub(render: Render) -> None:
     assert len(after) > len(before)
 
 
-def test_traffic_is_drawn_off_one_neighbour_or_off_the_whole_router(render: Render) -> None:
-    neighbor = {**HUB["routing_neighbors"][0], "drained": True}
-    one = render("routing", "etc/frr/frr.conf.j2", **{**HUB, "routing_neighbors": [neighbor]})
-    assert " neighbor 10.1.0.2 graceful-shutdown\n" in one
-    assert " bgp graceful-shutdown\n" not in one
+def test_traffic_is_drawn_off_a_whole_router(render: Render) -> None:
+    assert "graceful-shutdown" not in render("routing", "etc/frr/frr.conf.j2", **HUB)
     assert " bgp graceful-shutdown\n" in render("routing", "etc/frr/frr.conf.j2", **HUB, routing_drained=True)
 
 
@@ -367,7 +364,10 @@ def test_a_private_key_stands_in_the_file_for_root_alone(render: Render) -> None
         "addresses": ["10.1.0.1/32"],
         "peers": [],
     }
-    arguments = {"item": tunnel, "wireguard_private_key": "secret="}
+    arguments = {
+        "item": {**tunnel, "key": "wireguard/hub-1"},
+        "wireguard_private_keys": {"wireguard/hub-1": "secret=", "wireguard/hub-1.next": "another="},
+    }
     assert "PrivateKey = secret=" in render("wireguard", "etc/wireguard/tunnel.conf.j2", **arguments)
     assert "secret=" not in render("wireguard", "etc/wireguard/tunnel.link.j2", **arguments)
 
