@@ -28,7 +28,7 @@ SUSPECTS_UDP: tuple[Port, ...] = tuple(
 )
 # Packets a second from one leg, at least and at most, and the longest that one address may take. Without the
 # first nmap slows down where all is silent, as on a crowded line.
-SLOWEST, RATE, LONGEST = 1000, 1500, "20s"
+SLOWEST, RATE, LONGEST = 1500, 2500, "20s"
 LINE = re.compile(r"^Host: (\S+) \(.*?\)\tPorts: (.*)$", re.MULTILINE)
 ENTRY = re.compile(r"(\d+)/([a-z|]+)/(tcp|udp)/")
 UNASKABLE = {("udp", 67)}  # leases are asked from port 68
@@ -46,27 +46,18 @@ def found(said: str, states: Iterable[str]) -> set[tuple[IPAddress, Port]]:
 
 
 def sweep(
-    leg: probe.Leg,
-    kind: str,
-    ports: Iterable[Port],
-    targets: Iterable[Stand],
-    version: int,
-    calm: bool = False,
+    leg: probe.Leg, ports: Iterable[Port], targets: Iterable[Stand], version: int, calm: bool = False
 ) -> str:
-    """Sweep addresses of one version from one leg; `calm` at nmap's own pace."""
-    wanted = ",".join(str(number) for protocol, number in ports if protocol == kind)
-    scan = "-sS" if kind == "tcp" else "-sU"
-    words = ["nmap", "-n", "-Pn", "--disable-arp-ping", scan, *(["-6"] if version == 6 else [])]
-    words += ["--ttl", "255", "--max-retries", "1" if kind == "tcp" else "0", "--max-rate", str(RATE)]
-    words += [] if calm else ["--min-rate", str(SLOWEST)]
-    words += [
-        "--min-hostgroup",
-        "64",
-        "--max-rtt-timeout",
-        "3s" if calm else "300ms",
-        "--host-timeout",
-        LONGEST,
-    ]
+    """Sweep addresses of one version from one leg; `calm` at nmap's own pace, and twice."""
+    by_kind = {
+        kind: [str(number) for protocol, number in ports if protocol == kind] for kind in ("tcp", "udp")
+    }
+    wanted = ",".join(f"{kind[0].upper()}:{','.join(there)}" for kind, there in by_kind.items() if there)
+    words = ["nmap", "-n", "-Pn", "--disable-arp-ping", *(["-6"] if version == 6 else [])]
+    words += [scan for kind, scan in (("tcp", "-sS"), ("udp", "-sU")) if by_kind[kind]]
+    words += ["--ttl", "255", "--max-rate", str(RATE), "--host-timeout", LONGEST]
+    words += ["--max-retries", "1" if calm else "0", "--max-rtt-timeout", "3s" if calm else "300ms"]
+    words += [] if calm else ["--min-rate", str(SLOWEST), "--min-hostgroup", "64"]
     words += ["-p", wanted, "-oG", "-", *sorted({str(stand.address) for stand in targets})]
     return probe.run(leg.name, words, timeout=120).checked()
 
@@ -80,45 +71,43 @@ def test_sweeps_from_every_zone_find_what_is_declared_and_nothing_else() -> None
     legs = [leg for leg in probe.legs() if leg.name != "centre/upl"]  # beyond it anybody may answer
     assert len(legs) >= 10
     tasks = [
-        (leg, own, kind, [s for s in stands if s.version == own.version and s.holder != leg.name])
+        (leg, own, [s for s in stands if s.version == own.version and s.holder != leg.name])
         for leg in legs
         for own in (s for s in stands if s.holder == leg.name)
-        for kind in ("tcp", "udp")
     ]
     # A sweep is in a hurry, and a crowded tunnel is late: what was missed is asked once more, in peace.
     late: dict[int, set[tuple[IPAddress, Port]]] = {}
     with listening_to_all(stands, oracle.ports) as guests, ThreadPoolExecutor(max_workers=AT_A_TIME) as pool:
-        said = list(pool.map(lambda t: sweep(t[0], t[2], ports, t[3], t[1].version), tasks))
-        for number, (leg, own, kind, targets) in enumerate(tasks):
+        said = list(pool.map(lambda t: sweep(t[0], ports, t[2], t[1].version), tasks))
+        for number, (leg, own, targets) in enumerate(tasks):
             seen = found(said[number], ("open",))
             for target in targets:
                 again = [
                     at
                     for at in oracle.ports
-                    if at[0] == kind == "tcp"
+                    if at[0] == "tcp"
                     and (target.address, at) not in seen
                     and oracle.allowing(own, target, *at)
                 ]
                 if again:
-                    text = sweep(leg, kind, again, [target], own.version, calm=True)
+                    text = sweep(leg, again, [target], own.version, calm=True)
                     late.setdefault(number, set()).update(found(text, ("open",)))
     extra: list[str] = []
     missing: list[str] = []
     declared = 0
-    for number, (_leg, own, kind, targets) in enumerate(tasks):
+    for number, (_leg, own, targets) in enumerate(tasks):
         # Closed means that the packet arrived. In management the machine that holds the lab refuses aloud.
         arrived = late.get(number, set()) | found(
             said[number], ("open",) if own.zone == "management" else ("open", "closed")
         )
-        if kind == "udp":
-            arrived |= {
-                (IPAddress(guest["address"]), (guest["protocol"], guest["port"]))
-                for there in guests.values()
-                for guest in there.from_address(own.address)
-                if guest["protocol"] == "udp"
-            }
+        arrived |= {
+            (IPAddress(guest["address"]), (guest["protocol"], guest["port"]))
+            for there in guests.values()
+            for guest in there.from_address(own.address)
+            if guest["protocol"] == "udp"
+        }
         for target in targets:
-            for protocol, port in (at for at in ports if at[0] == kind):
+            for protocol, port in ports:
                 allowed = oracle.allowing(own, target, protocol, port)
                 there_now = (target.address, (protocol, port)) in arrived
                 question = f"{own} → {by_address[target.address]} {protocol}/{port}"
