@@ -2,7 +2,8 @@
 
 The story is told on a copy: register, environment and keys are copied to a folder that is thrown away, and
 the unit is added there. The stack is previewed by the real engine against the living estate, and Ansible
-looks at the living hosts in check mode; neither changes anything.
+looks at the living hosts in check mode; neither changes anything. Its hubs alone are really told of it, and
+forget it again.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from province.ledger import Ledger, state_dir
 from province.plan.model import Plan, PlannedUnit
 from tests.support import environment
 from tests.support.environment import ROOT
+from tests.support.places import batch_all
 
 JOINS = "xa-kiem-thu"
 SETTLED = environment.unit(environment.facts(environment.only("unit_gateway"))["unit"])
@@ -174,6 +176,77 @@ def test_only_machines_that_are_told_otherwise_are_touched(joined: Joined) -> No
     assert not unexplained, "touched, although nothing that they are told has changed"
     assert touched >= {environment.only("hub"), environment.only("ns")}
     assert not touched & {name for name in joined.before.hosts if environment.facts(name)["unit"]}
+
+
+@dataclass(frozen=True)
+class Hub:
+    """What a hub is made of that may not end when it gets another peer, and its peers."""
+
+    processes: frozenset[str]  # name, number and moment of the start
+    sessions: dict[str, int]  # neighbours by address, with how many sessions there have been
+    peers: frozenset[str]
+
+
+def test_it_costs_each_of_its_hubs_one_peer_and_no_restart(joined: Joined) -> None:
+    """Daemons are the same processes before and after, and nobody else's session ends."""
+    hubs = sorted(
+        {peer.hub for peer in joined.after.plan.peers if peer.unit == JOINS} & set(joined.before.hosts)
+    )
+    assert len(hubs) == joined.before.environment.members["hub"]
+    layer = str(ROOT / "playbooks/layers/network.yml")
+    before = _hubs(hubs)
+    try:
+        _ansible(joined, "ansible-playbook", joined.declared, layer, "--limit", ",".join(hubs))
+        with_it = _hubs(hubs)
+    finally:
+        _ansible(joined, "ansible-playbook", environment.environment_file(), layer, "--limit", ",".join(hubs))
+    after = _hubs(hubs)
+    (own,) = {
+        tunnel["key"].removeprefix("wireguard/")
+        for name in joined.new_hosts
+        for tunnel in joined.after.hosts[name].facts().get("wireguard", [])
+    }
+    key = Ledger.open(joined.state / environment.name()).public(f"wireguard/{own}")
+    for hub in hubs:
+        names = {process.split()[0] for process in before[hub].processes}
+        assert names >= {"bgpd", "zebra", "bfdd", "conntrackd"}
+        assert "wireguard-go" in names or joined.before.environment.wireguard == "kernel"
+        assert before[hub].sessions
+        assert with_it[hub].peers == before[hub].peers | {key}
+        assert after[hub].peers == before[hub].peers
+        for seen in (with_it[hub], after[hub]):
+            assert seen.processes == before[hub].processes
+            assert {address: seen.sessions.get(address) for address in before[hub].sessions} == (
+                before[hub].sessions
+            )
+
+
+def _hubs(names: list[str]) -> dict[str, Hub]:
+    daemons = "wireguard-go|bgpd|zebra|bfdd|conntrackd"
+    stat = "/proc/$number/stat"  # its 22nd word: the start, in ticks since the machine's
+    shown = batch_all(
+        names,
+        {
+            "processes": f"for number in $(pgrep -x '{daemons}'); do cut -d' ' -f1,2,22 {stat}; done",
+            "sessions": "vtysh -c 'show bgp summary json'",
+            "peers": "wg show wg0 peers",
+        },
+    )
+    found = {}
+    for name, said in shown.items():
+        started = (line.split() for line in said["processes"].checked().splitlines())
+        families = json.loads(said["sessions"].checked())
+        found[name] = Hub(
+            processes=frozenset(f"{comm.strip('()')} {number} {start}" for number, comm, start in started),
+            sessions={
+                address: peer["connectionsEstablished"]
+                for family in ("ipv4Unicast", "ipv6Unicast")
+                for address, peer in families[family]["peers"].items()
+                if peer["state"] == "Established"
+            },
+            peers=frozenset(said["peers"].checked().split()),
+        )
+    return found
 
 
 def _touched(joined: Joined, declared: Path) -> set[str]:
