@@ -118,11 +118,13 @@ class Work:
     ) -> None:
         self.environment, self.plan, self.host, self.progress = environment, plan, host, progress
         self.state = state_dir(environment.name)
-        self.at = rotation.read(self.state)
         self.again = command(environment.name, host)
         built = {found.name: found.planned for found in hosts}
         self.edges = [name for name, planned in built.items() if planned.machine == "edge"]
         peers = [peer for peer in plan.peers if peer.gateway in built and peer.hub in built]
+        noted = rotation.read(self.state)
+        # Of a host that is no longer built nothing is left to go on with.
+        self.at = noted if any(noted.host in (peer.gateway, peer.hub) for peer in peers) else NONE
         self.gateways = {peer.gateway: peer.unit for peer in peers if host in (peer.gateway, peer.hub)}
         self.peers = [peer for peer in peers if peer.gateway in self.gateways]
         self.addresses = {

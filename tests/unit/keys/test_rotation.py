@@ -273,6 +273,14 @@ def test_one_key_at_a_time(world: World, tmp_path: Path) -> None:
     assert f"make keys DO=rotate HOST={HOSTS[1]}" in str(refused.value)
 
 
+def test_what_was_begun_for_a_host_that_is_gone_stops_nobody(world: World, tmp_path: Path) -> None:
+    rotation.write(world.state, rotation.Rotation(host="xa-da-dong-cpe-1", moved=("hub-1",)))
+    old = Ledger.open(world.state).public(f"wireguard/{GATEWAY}")
+    rotate(GATEWAY, tmp_path)
+    assert Ledger.open(world.state).public(f"wireguard/{GATEWAY}") != old
+    assert rotation.read(world.state) == rotation.NONE
+
+
 def test_a_unit_whose_other_tunnel_is_down_keeps_its_key(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,11 +96,72 @@ def test_what_the_kernel_prints_is_read_back_equal(program: ModuleType) -> None:
     assert program.routes_of("") == frozenset()
 
 
+HUB = """
+# who dials in has no endpoint here
+[Interface]
+PrivateKey = own=
+ListenPort = 51820
+
+# a unit
+[Peer]
+PublicKey = one=
+AllowedIPs = 10.16.4.0/22, fd20::/56
+
+[Peer]
+PublicKey = two=
+AllowedIPs = 10.16.8.0/22
+PersistentKeepalive = 25
+"""
+SHOWN = """[Interface]
+ListenPort = 51820
+PrivateKey = own=
+
+[Peer]
+PublicKey = two=
+AllowedIPs = 10.16.8.0/22
+PersistentKeepalive = 25
+
+[Peer]
+PublicKey = one=
+AllowedIPs = fd20::/56, 10.16.4.0/22
+Endpoint = 100.64.0.2:4711
+"""
+
+
+def test_peers_that_are_as_declared_are_not_touched(program: ModuleType) -> None:
+    """Not even their allowed addresses are set anew: packets would be lost meanwhile."""
+    gone, changed = program.difference(HUB, SHOWN)
+    assert (gone, changed.strip()) == ([], "")
+
+
+def test_a_peer_that_comes_goes_or_changes_is_the_only_one_that_is_set(program: ModuleType) -> None:
+    three = "[Peer]\nPublicKey = three=\nAllowedIPs = 10.16.12.0/22\n"
+    gone, changed = program.difference(HUB + three, SHOWN)
+    assert gone == []
+    assert changed.splitlines() == [
+        "[Interface]",
+        "[Peer]",
+        "PublicKey = three=",
+        "AllowedIPs = 10.16.12.0/22",
+        "PersistentKeepalive = off",
+    ]
+    assert program.difference(HUB, SHOWN + three) == (["three="], "\n")
+    _, moved = program.difference(HUB.replace("10.16.8.0/22", "10.16.16.0/22"), SHOWN)
+    assert [line for line in moved.splitlines() if "Key" in line] == ["PublicKey = two="]
+    _, quiet = program.difference(HUB.replace("PersistentKeepalive = 25", ""), SHOWN)
+    assert "PersistentKeepalive = off" in quiet
+
+
+def test_a_new_private_key_changes_no_peer(program: ModuleType) -> None:
+    gone, changed = program.difference(HUB.replace("own=", "other="), SHOWN)
+    assert (gone, changed.split()) == ([], ["[Interface]", "PrivateKey", "=", "other="])
+
+
 @pytest.fixture
 def host(program: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A host with the links wg0 (declared) and wg-old (no longer declared); the commands that are run."""
     (tmp_path / "wg0.link").write_text(DECLARED)
-    (tmp_path / "wg0.conf").write_text("[Interface]\n")
+    (tmp_path / "wg0.conf").write_text("[Interface]\nPrivateKey = new=\n")
     commands: list[str] = []
 
     def run(*command: str, text: str | None = None) -> str:
@@ -110,7 +171,7 @@ def host(program: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         if command == ("wg", "show", "interfaces"):
             return "wg0\n"
         commands.extend((text or "").splitlines())
-        return "[]"
+        return "[Interface]\n" if command[:2] == ("wg", "showconf") else "[]"
 
     monkeypatch.setattr(program, "CONFIGURATION", tmp_path)
     monkeypatch.setattr(program, "run", run)
@@ -126,7 +187,8 @@ def test_a_tunnel_that_is_no_longer_declared_goes_and_the_other_keeps_its_link(
     program.main([])
     assert "systemctl stop wireguard-go@wg-old.service" in host
     assert not [command for command in host if "stop wireguard-go@wg0" in command or "link add" in command]
-    assert any(command.startswith("wg syncconf wg0") for command in host)
+    assert "wg addconf wg0 /dev/stdin" in host
+    assert "PrivateKey = new=" in host
 
 
 def test_a_change_of_mode_makes_the_link_anew(
@@ -144,7 +206,7 @@ def test_down_takes_every_tunnel_away(program: ModuleType, host: list[str]) -> N
     program.main(["--down"])
     stopped = [command for command in host if command.startswith("systemctl stop")]
     assert len(stopped) == 2
-    assert not [command for command in host if "syncconf" in command]
+    assert not [command for command in host if "addconf" in command]
 
 
 def test_a_link_that_never_answers_ends_with_a_sentence(
@@ -154,7 +216,7 @@ def test_a_link_that_never_answers_ends_with_a_sentence(
     monkeypatch.setattr(program, "PATIENCE", 0.1)
     with pytest.raises(SystemExit, match="wg0: no WireGuard link"):
         program.main(["wg0"])
-    assert not [command for command in host if "syncconf" in command]
+    assert not [command for command in host if "addconf" in command]
 
 
 def test_a_tunnel_that_is_not_declared_is_not_served(program: ModuleType, host: list[str]) -> None:
