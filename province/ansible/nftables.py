@@ -2,7 +2,7 @@
 
 A rule is what `province.hosts` gives for one host: `flow`, `protocol` (tcp, udp, icmp), `ports`, and as far
 as they narrow it `in`, `out` (interface names), `source4`, `source6`, `destination4`, `destination6`
-(prefixes).
+(prefixes); `connections`, of tcp and udp, is how many one source may hold at once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 COMMENT_LIMIT = 120  # nft refuses comments above 128 bytes
+FAMILIES = {"4": "ip", "6": "ip6"}
 
 
 def name(text: str) -> str:
@@ -35,26 +36,45 @@ def statements(rule: Mapping[str, Any]) -> list[str]:
 
     A rule without any address is for both families. As soon as one address is given, a family of which no
     address is given is not meant: "from these IPv4 networks" must not read as "from any IPv6 address".
+
+    With a limit each is two: the first lets through as long as the source's set has room for it, the second
+    refuses the rest aloud to the log. A set that is full refuses too.
     """
-    families = {"4": "ip", "6": "ip6"}
-    named = [family for family in families if rule.get(f"source{family}") or rule.get(f"destination{family}")]
+    named = [family for family in FAMILIES if rule.get(f"source{family}") or rule.get(f"destination{family}")]
     interfaces = []
     if rule.get("in"):
         interfaces.append(f'iifname "{rule["in"]}"')
     if rule.get("out"):
         interfaces.append(f'oifname "{rule["out"]}"')
-    tail = f'counter name "{counter_name(rule["flow"])}" accept comment "{str(rule["flow"])[:COMMENT_LIMIT]}"'
+    most = rule.get("connections", 0)
+    comment = str(rule["flow"])[:COMMENT_LIMIT]
+    tail = f'counter name "{counter_name(rule["flow"])}" accept comment "{comment}"'
     found = []
-    for family in named or [""]:
-        addresses = []
+    for family in named or (FAMILIES if most else [""]):
+        addresses = [] if named or not most else [f"meta nfproto ipv{family}"]
         for end, word in (("source", "saddr"), ("destination", "daddr")):
             if family and rule.get(f"{end}{family}"):
-                addresses.append(f"{families[family]} {word} {set_of(rule[f'{end}{family}'])}")
-        found += [
-            " ".join([*interfaces, *addresses, service, tail])
-            for service in services(rule["protocol"], rule.get("ports") or [], family)
-        ]
+                addresses.append(f"{FAMILIES[family]} {word} {set_of(rule[f'{end}{family}'])}")
+        for service in services(rule["protocol"], rule.get("ports") or [], family):
+            match = " ".join([*interfaces, *addresses, service])
+            if most:
+                held = f"add @{held_name(rule, family)} {{ {FAMILIES[family]} saddr ct count {most} }}"
+                found += [f"{match} {held} {tail}", f'{match} goto beyond comment "beyond: {comment}"']
+            else:
+                found.append(f"{match} {tail}")
     return found
+
+
+def held_name(rule: Mapping[str, Any], family: str) -> str:
+    """The name of the set of those who hold connections by a rule's flow: one for all its ways in."""
+    return f"held_{name(rule['flow'])}_{rule['protocol']}{family}"
+
+
+def held(rules: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The sets that limits of these rules count in, each once: name and family."""
+    limited = [rule for rule in rules if rule.get("connections")]
+    found = {held_name(rule, family): family for rule in limited for family in FAMILIES}
+    return [{"name": held_in, "family": found[held_in]} for held_in in sorted(found)]
 
 
 def services(protocol: str, ports: Iterable[int], family: str) -> list[str]:
@@ -83,4 +103,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "nft_class": class_id,
     "nft_statements": statements,
     "nft_counters": counters,
+    "nft_held": held,
 }

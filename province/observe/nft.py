@@ -21,6 +21,7 @@ class Rule:
     "" (a rule that only logs or counts). `other` holds matches this reader does not name (ct state, limit,
     icmp types), as compact JSON, so that two rules that differ in them are never equal. `packets` is what
     the rule's counter shows, None without one; `counter` its name, "" for one of the rule's own.
+    `connections` is how many one source may hold by the rule, 0 for any number.
     """
 
     chain: str
@@ -36,6 +37,7 @@ class Rule:
     other: tuple[str, ...] = ()
     counter: str = ""
     packets: int | None = None
+    connections: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,11 +145,22 @@ def _rule(item: Mapping[str, Any], sets: Mapping[str, Any], counters: Mapping[st
             found["verdict"] = kind
         elif kind == "reject":
             found["verdict"] = "reject"
+        elif kind == "set" and _most(value):
+            found["connections"] = _most(value)
         elif kind in ("jump", "goto"):
             found["verdict"] = f"{kind} {value['target']}"
         elif kind != "log":
             other.append(json.dumps(statement, sort_keys=True, separators=(",", ":")))
     return Rule(**found, other=tuple(sorted(other)))
+
+
+def _most(statement: Mapping[str, Any]) -> int:
+    """Connections that each source in a set may hold; 0 for a statement that says something else."""
+    keys = [{"payload": {"protocol": protocol, "field": "saddr"}} for protocol in ("ip", "ip6")]
+    limits = [entry["ct count"] for entry in statement.get("stmt", []) if "ct count" in entry]
+    if statement["op"] != "add" or statement["elem"] not in keys or len(limits) != 1 or limits[0].get("inv"):
+        return 0
+    return int(limits[0]["val"])
 
 
 def _match(match: Mapping[str, Any], sets: Mapping[str, Any], found: dict[str, Any]) -> bool:

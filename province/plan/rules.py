@@ -1,7 +1,7 @@
 """From flows to the rules of one host: what it lets out, in and through. Everything else is refused.
 
 A rule is plain data, see `province.ansible.nftables`: flow, protocol, ports, in, out, source4, source6,
-destination4, destination6. Addresses that a rule names are exact; none named means any.
+destination4, destination6, connections. Addresses that a rule names are exact; none named means any.
 
 What is the same for many hosts is made once: the networks of a flow's end, as text, are one list that all
 rules share which name that end. A host's own rules cost what the host has, not what the province has.
@@ -357,6 +357,8 @@ def _rules(
             "source6": source[1] if families[1] else [],
             "destination4": destination[0] if families[0] else [],
             "destination6": destination[1] if families[1] else [],
+            # Whoever sends is not held by itself: routers on the way and who answers count.
+            **({"connections": most} if into and (most := traffic.flow.most(protocol)) else {}),
         }
         for protocol, ports in traffic.ports
     ]

@@ -363,6 +363,7 @@ class _Resolved:
     source: Side
     target: Side
     same_segment: bool
+    most: tuple[int, ...]  # connections of one address, by TCP and by UDP
     hops: tuple[tuple[str, Class], ...]  # machines that forward it, with where each takes it from
     first: frozenset[tuple[str, Class]]  # those that a segment's own traffic enters first
 
@@ -527,7 +528,7 @@ class _Touched:
                     for s in ("source", "destination")
                 )
                 rest = [
-                    (f.planned.ports, f.planned.service, f.source, f.target, f.same_segment, f.hops)
+                    (f.planned.ports, f.planned.service, f.source, f.target, f.same_segment, f.most, f.hops)
                     for f in (one, other)
                 ]
                 yield other, rest[0] != rest[1], sources, destinations
@@ -552,6 +553,7 @@ class _Touched:
                 source=flow.source,
                 target=target,
                 same_segment=flow.same_segment,
+                most=(flow.most("tcp"), flow.most("udp")),
                 hops=tuple(dict.fromkeys((hop.machine, hop.source) for way in every for hop in way)),
                 first=frozenset((way[0].machine, way[0].source) for way in every),
             )

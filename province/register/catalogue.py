@@ -61,6 +61,13 @@ CLASSES = ("realtime", "interactive", "bulk")
 # Machines that are not ours, in services and flows.
 OUTSIDE = "outside"
 ANY = "any"
+# Connections that one address may hold at once by a flow that does not say it, where we trust less: units
+# with their counters, lines of carriers, the Internet; fewer for guests. The kernel remembers a question by
+# UDP for half a minute after its last packet, so of those there are more.
+CONNECTIONS: Mapping[str, Mapping[str, int]] = {
+    "away": {"tcp": 200, "udp": 2000},
+    "wireless": {"tcp": 100, "udp": 1000},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +196,18 @@ class Flow:
     reason: str
     owner: str
     spheres: tuple[str, ...] = SPHERES[:1]
+    connections: int = 0  # 0: not said
     origin: Origin = field(default=NOWHERE, compare=False, repr=False)
+
+    def most(self, protocol: str) -> int:
+        """Connections of a protocol that one address may hold at once by this flow; 0 for any number."""
+        if protocol not in CONNECTIONS["away"]:
+            return 0
+        if self.connections:
+            return self.connections
+        if self.source.zone is Zone.WIRELESS:
+            return CONNECTIONS["wireless"][protocol]
+        return CONNECTIONS["away"][protocol] if self.source.at in ("unit", OUTSIDE) else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -456,6 +474,11 @@ _SHAPES: dict[str, Shape] = {
                             ),
                             "applications": Field(Flag(), "one flow for each application", required=False),
                             "same_segment": Field(Flag(), "within one network", required=False),
+                            "connections": Field(
+                                Integer(minimum=1, maximum=60000, unit="connections"),
+                                "connections that one address may hold at once, by TCP and by UDP each",
+                                required=False,
+                            ),
                             "reason": Field(SENTENCE, "why it is allowed"),
                             "owner": Field(NAME, "who answers for it"),
                         },
@@ -598,6 +621,7 @@ def _build(documents: Mapping[str, Document]) -> Catalogue:
                 reason=record["reason"],
                 owner=record["owner"],
                 spheres=tuple(record.get("spheres", SPHERES[:1])),
+                connections=record.get("connections", 0),
                 origin=origin("flows.yml", "flows", number),
             )
             for number, record in enumerate(data["flows.yml"]["flows"])

@@ -25,11 +25,13 @@ class Allowed(NamedTuple):
     interface_out: str
     sources: tuple[str, ...]
     destinations: tuple[str, ...]
+    connections: int = 0  # of one source at once; 0: any number
 
     def __str__(self) -> str:
         way = f"{self.interface_in or '*'} → {self.interface_out or '*'}"
         ends = f"{' '.join(self.sources)} → {' '.join(self.destinations)}"
-        return f"{self.chain} {self.flow} IPv{self.family} {self.protocol}/{self.port} {way}: {ends}"
+        most = f", {self.connections} at once" if self.connections else ""
+        return f"{self.chain} {self.flow} IPv{self.family} {self.protocol}/{self.port} {way}: {ends}{most}"
 
 
 def planned(firewall: Mapping[str, Any]) -> set[Allowed]:
@@ -58,6 +60,7 @@ def planned(firewall: Mapping[str, Any]) -> set[Allowed]:
                             rule.get("in", ""),
                             rule.get("out", ""),
                             *ends[family],
+                            connections=rule.get("connections", 0),
                         )
                     )
     return found
@@ -86,6 +89,7 @@ def loaded(table: nft.Table) -> set[Allowed]:
                                         outgoing,
                                         rule.sources or ANY,
                                         rule.destinations or ANY,
+                                        rule.connections,
                                     )
                                 )
     return found

@@ -217,6 +217,7 @@ FLOW = {
     "services": (FREE, many(SHORT, 1, once=True)),
     "applications": (FREE, flag),
     "same_segment": (FREE, flag),
+    "connections": (FREE, whole(1, 60_000)),
     "reason": (NEEDED, SENTENCE),
     "owner": (NEEDED, SHORT),
 }

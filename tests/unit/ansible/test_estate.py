@@ -166,7 +166,9 @@ def test_the_ruleset_of_a_host_names_exactly_its_planned_flows(estate: Path, hos
         for chain in ("input", "output", "forward"):
             body = text.split(f"chain {chain} {{", 1)[1].split("\n    }\n", 1)[0]
             comments = set(re.findall(r'comment "([^"]+)"$', body, re.MULTILINE))
-            flows = {comment for comment in comments if not comment.startswith(("base: ", "drop"))}
+            flows = {
+                comment for comment in comments if not comment.startswith(("base: ", "beyond: ", "drop"))
+            }
             assert flows == {rule["flow"] for rule in host.facts()["firewall"][chain]}, (host.name, chain)
             assert "policy drop;" in body
             assert body.strip().splitlines()[-1].strip() == f'counter name "drop_{chain}" drop comment "drop"'

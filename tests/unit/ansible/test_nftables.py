@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from province.ansible.nftables import counter_name, counters, statements
+from province.ansible.nftables import counter_name, counters, held, statements
 
 BASE: dict[str, Any] = {"flow": "staff-web", "protocol": "tcp", "ports": [80]}
 TAIL = 'counter name "flow_staff_web" accept comment "staff-web"'
@@ -37,6 +37,24 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         [f'oifname "dmz" ip daddr {{ 10.1.0.0/16, 10.2.0.0/16 }} tcp dport {{ 80, 443 }} {TAIL}'],
     ),
     "a named set": ({"source4": ["@units4"]}, [f"ip saddr @units4 tcp dport 80 {TAIL}"]),
+    "so many connections of one source": (
+        {"source4": ["10.0.0.0/8"], "source6": ["fd00::/8"], "connections": 20},
+        [
+            f"ip saddr 10.0.0.0/8 tcp dport 80 add @held_staff_web_tcp4 {{ ip saddr ct count 20 }} {TAIL}",
+            'ip saddr 10.0.0.0/8 tcp dport 80 goto beyond comment "beyond: staff-web"',
+            f"ip6 saddr fd00::/8 tcp dport 80 add @held_staff_web_tcp6 {{ ip6 saddr ct count 20 }} {TAIL}",
+            'ip6 saddr fd00::/8 tcp dport 80 goto beyond comment "beyond: staff-web"',
+        ],
+    ),
+    "so many connections from anywhere, each family by itself": (
+        {"protocol": "udp", "connections": 20},
+        [
+            f"meta nfproto ipv4 udp dport 80 add @held_staff_web_udp4 {{ ip saddr ct count 20 }} {TAIL}",
+            'meta nfproto ipv4 udp dport 80 goto beyond comment "beyond: staff-web"',
+            f"meta nfproto ipv6 udp dport 80 add @held_staff_web_udp6 {{ ip6 saddr ct count 20 }} {TAIL}",
+            'meta nfproto ipv6 udp dport 80 goto beyond comment "beyond: staff-web"',
+        ],
+    ),
     "echo in one family": (
         {"protocol": "icmp", "ports": [], "source6": ["fd00::/8"]},
         [f"ip6 saddr fd00::/8 icmpv6 type echo-request {TAIL}"],
@@ -58,6 +76,15 @@ def test_a_flow_has_one_counter_whatever_the_number_of_its_rules() -> None:
     assert counters([BASE, {**BASE, "protocol": "udp"}, {**BASE, "flow": "a"}]) == [
         "flow_a",
         "flow_staff_web",
+    ]
+
+
+def test_a_flow_counts_a_source_once_by_whatever_way_it_comes() -> None:
+    limited = {**BASE, "connections": 20}
+    assert held([BASE]) == []
+    assert held([limited, {**limited, "in": "lan", "ports": [443]}, BASE]) == [
+        {"name": "held_staff_web_tcp4", "family": "4"},
+        {"name": "held_staff_web_tcp6", "family": "6"},
     ]
 
 

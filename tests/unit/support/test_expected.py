@@ -59,6 +59,27 @@ def test_a_rule_that_lost_a_match_is_open_without_a_plan(narrowing: str) -> None
     assert {entry.flow for entry in extra} == {"names"}
 
 
+@pytest.mark.parametrize(("planned", "found"), [(30, 30), (30, 31), (30, 0), (0, 30)])
+def test_a_limit_that_is_not_the_planned_one_is_seen(planned: int, found: int) -> None:
+    case = copy.deepcopy(CASE)
+    for chain in ("input", "output"):
+        for rule in case["firewall"][chain]:
+            if rule["flow"] == "names" and planned:
+                rule["connections"] = planned
+    for entry in case["ruleset"]["nftables"]:
+        rule = entry.get("rule", {})
+        if rule.get("comment") == "names" and found:
+            family = "ip6" if "ip6" in json.dumps(rule["expr"]) else "ip"
+            limit = {
+                "op": "add",
+                "elem": {"payload": {"protocol": family, "field": "saddr"}},
+                "set": "@held_names",
+                "stmt": [{"ct count": {"val": found}}],
+            }
+            rule["expr"].insert(-2, {"set": limit})
+    assert (loaded(case["ruleset"]) == expected.planned(case["firewall"])) == (planned == found)
+
+
 def test_an_accept_without_a_comment_is_open_without_a_plan() -> None:
     ruleset = copy.deepcopy(CASE["ruleset"])
     rule = {
