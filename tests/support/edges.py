@@ -10,7 +10,7 @@ from tests.support import environment
 from tests.support.eventually import eventually
 from tests.support.places import batch, batch_all, machine
 from tests.support.state import state
-from tests.support.survival import Gap, Page, probing, without
+from tests.support.survival import Gap, Page, probing, told, without
 
 EDGES = environment.in_group("edge")
 # What is asked through the border router: names, by a hub and by a server of the DMZ.
@@ -38,6 +38,8 @@ def fall() -> Fall:
         asking = [stack.enter_context(probing(machine(host), names=names())) for host in ASKERS]
         browsing = stack.enter_context(probing(machine(PC), pages=start_page()))
         loading = stack.enter_context(probing(machine(ASKERS[1]), pages=download()))
+        (standby,) = (edge for edge in EDGES if edge != carrier)
+        eventually(lambda: told(carrier, standby), within=10)
         with without(carrier):
             (other,) = eventually(lambda: survivors(carrier), within=10)
     return Fall(

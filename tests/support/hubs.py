@@ -13,7 +13,7 @@ from tests.support import environment
 from tests.support.edges import download, names, start_page
 from tests.support.eventually import eventually
 from tests.support.places import batch, machine
-from tests.support.survival import Gap, power_off, power_on, probing
+from tests.support.survival import Gap, power_off, power_on, probing, told
 
 PC = environment.only("workstation")
 UNIT = environment.unit(environment.facts(PC)["unit"])
@@ -47,6 +47,7 @@ def fall() -> Fall:
         loading = stack.enter_context(probing(machine(GATEWAY), pages=pages))
         try:
             with probing(machine(GATEWAY), names=names()) as off:
+                eventually(lambda: told(hub, other), within=10)
                 power_off(hub)
                 eventually(steadily(lambda: taken() == {other}), within=20, every=0.2)
         finally:

@@ -76,6 +76,27 @@ def _lets_in(host: str) -> bool:
     return said["up"].splitlines()[:1] in (["running"], ["degraded"])
 
 
+def told(carrier: str, standby: str) -> bool:
+    """Whether the kernel of a router's other member knows every connection to a page that runs through it.
+
+    A member tells the other within a second (conntrackd gathers for so long); what is younger ends with it.
+    """
+    known = connections(carrier)
+    assert len(known) >= 2, f"{carrier} forwards nothing"
+    missing = known - connections(standby)
+    assert not missing, f"{standby} does not know {sorted(missing)}"
+    return True
+
+
+def connections(router: str) -> frozenset[tuple[str, ...]]:
+    """Connections to pages that are established as a router's kernel knows them: ends and ports."""
+    listed = {f: f"conntrack -L -f {f} -p tcp --state ESTABLISHED --dport 80" for f in ("ipv4", "ipv6")}
+    lines = [line for said in batch(machine(router), listed).values() for line in said.checked().splitlines()]
+    return frozenset(
+        tuple(word for word in line.split() if "=" in word)[:4] for line in lines if "src=" in line
+    )
+
+
 @contextmanager
 def without(host: str) -> Iterator[None]:
     """A machine without power for as long as the block runs."""
