@@ -85,7 +85,7 @@ def _drops(hosts: Sequence[str]) -> dict[str, tuple[int, Mapping[str, int]]]:
     }
 
 
-def _prove(stands: Sequence[Stand]) -> Proof:
+def prove(stands: Sequence[Stand]) -> Proof:
     """Let everybody of these ask everybody of these, with a listener on every port meanwhile."""
     oracle = Oracle(environment.plan(), environment.environment().sources.catalogue)
     ours = list(environment.ours())
@@ -129,7 +129,7 @@ def _prove(stands: Sequence[Stand]) -> Proof:
 @pytest.fixture(scope="module")
 def proof() -> Proof:
     """Everybody asks everybody, once for all checks of this file."""
-    return _prove(everybody())
+    return prove(everybody())
 
 
 def unanswered(proof: Proof) -> list[tuple[Asked, Answer]]:
@@ -283,7 +283,7 @@ def test_the_proof_sees_one_wrong_rule_of_a_router_and_names_it(harm: str) -> No
     loaded = "nft -f /etc/province/firewall/rules.nft"
     try:
         [said["harm"].checked() for said in batch_all(edges, {"harm": harms[harm]}).values()]
-        harmed = _prove(chosen)
+        harmed = prove(chosen)
     finally:
         [said["mend"].checked() for said in batch_all(edges, {"mend": loaded}).values()]
     if harm == "one rule too few":
@@ -294,5 +294,5 @@ def test_the_proof_sees_one_wrong_rule_of_a_router_and_names_it(harm: str) -> No
         assert {(a.source.holder, a.target.holder, a.port) for a, _ in holes(harmed)} == {
             ("centre/dmz", "centre/db", 123)
         }
-    mended = _prove(chosen)
+    mended = prove(chosen)
     assert (unanswered(mended), holes(mended)) == ([], [])
