@@ -40,7 +40,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         sides=(
             Side(
                 name="pair",
-                words="two tunnels, BGP with BFD of 300 ms × 3; the longest time without an answer, in both "
+                words="two tunnels, BGP with BFD of 250 ms × 3; the longest time without an answer, in both "
                 "families, from the unit's gateway",
                 prepare=_nothing,
                 run=_run,

@@ -10,7 +10,7 @@ from tests.support.eventually import eventually
 from tests.support.hubs import PEERS, UNIT, fall, preferred, taken
 from tests.support.survival import power_on
 
-# The issue's own figures: signs of life every 300 ms, three of which may be missing; and a hub that returns
+# The second that is promised, of which signs of life every 250 ms take 0.75 s at most; and a hub that returns
 # hears everybody before it tells anybody.
 LONGEST = 1.0
 LONGEST_BACK = 0.2

@@ -137,7 +137,8 @@ def test_traffic_is_drawn_off_a_whole_router(render: Render) -> None:
 
 def test_what_the_daemon_would_do_anyway_is_not_written(render: Render) -> None:
     """It does not print it either, so that a reload would take it for a change and end every session."""
-    assert "bfd\n profile neighbour\n exit\n" in render("routing", "etc/frr/frr.conf.j2", **HUB)
+    usual = render("routing", "etc/frr/frr.conf.j2", **HUB, routing_bfd_interval=300)
+    assert "bfd\n profile neighbour\n exit\n" in usual
     other = {"routing_bfd_interval": 100, "routing_bfd_multiplier": 5}
     assert (
         "bfd\n profile neighbour\n  detect-multiplier 5\n"
