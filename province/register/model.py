@@ -678,7 +678,7 @@ class _Checks:
                 place.document.problem(
                     code,
                     (*path, key),
-                    f"the {key} '{value}' a second time, first in {first[value].words}",
+                    f"the {key} {shown(value)} a second time, first in {first[value].words}",
                     f"another {key}: {why}",
                     "Give one of the two units its own.",
                 )
@@ -770,7 +770,7 @@ class _Checks:
                 place.document.problem(
                     "040",
                     (*place.path, "parent"),
-                    f"the parent '{parent}', which is closed ({by_id[parent].words})",
+                    f"the parent {shown(parent)}, which is closed ({by_id[parent].words})",
                     "an open unit above an open unit",
                     "Give it another parent (`province unit move`), or leave the field out.",
                 )
@@ -919,7 +919,7 @@ class _Checks:
                         place.document.problem(
                             "037",
                             (*at, "code"),
-                            f"a code of '{unit}'",
+                            f"a code of {shown(unit)}",
                             "a code of the unit's own: a closed unit keeps its code in its record",
                             "Remove the code.",
                         )
@@ -932,9 +932,9 @@ class _Checks:
                             (*at, "unit"),
                             f"the unknown unit {shown(unit)}"
                             if unknown
-                            else f"the unit '{unit}', which is {other.record['state']}"
+                            else f"the unit {shown(unit)}, which is {other.record['state']}"
                             if other is not None and alias.get("by") != "rename"
-                            else f"the name of '{unit}' by a renaming",
+                            else f"the name of {shown(unit)} by a renaming",
                             "the id of a closed unit that was merged or split",
                             "Correct or remove it.",
                         )
@@ -962,7 +962,7 @@ class _Checks:
                 self.province.problem(
                     "038",
                     ("control_points", number),
-                    f"the closed unit '{ident}'" if place else f"the unknown unit {shown(ident)}",
+                    f"the closed unit {shown(ident)}" if place else f"the unknown unit {shown(ident)}",
                     "the id of an open unit of this register",
                     ("" if place else self.province.near(ident, self.by_id)) + "Correct or remove it.",
                 )
