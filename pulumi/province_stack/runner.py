@@ -7,7 +7,8 @@ What a kill leaves, and what becomes of it on the next run:
 
 - a lock of the backend: its holder is looked for; a dead one's lock is cancelled, a living one is
   given time to end, then named;
-- a checkpoint half written: the engine's own copy takes its place, or the stack begins anew;
+- a checkpoint half written: the engine's own copy takes its place, or the stack begins anew; attributes
+  of it half written: taken away;
 - pending operations in the checkpoint: taken out. An object that was being made carries its URN, and
   the provider takes it over;
 - objects changed or gone: every run refreshes first.
@@ -302,9 +303,13 @@ class Stack:
     def _mend_checkpoint(self) -> None:
         """Put the engine's own copy in place of a half-written checkpoint; without one, begin anew.
 
-        Nothing is lost by that: what exists carries its URN, and the provider takes it over.
+        Nothing is lost by that: what exists carries its URN, and the provider takes it over. Beside each file
+        the engine keeps attributes that nobody needs; half written they make the file unreadable.
         """
         checkpoint = self._checkpoint()
+        for attributes in checkpoint.parent.glob("*.attrs"):
+            if not _is_json(attributes):
+                attributes.unlink()
         if not checkpoint.exists() or _is_json(checkpoint):
             return
         copy = checkpoint.with_name(f"{checkpoint.name}.bak")
