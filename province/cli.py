@@ -24,6 +24,7 @@ PARTS = (
     "province.lab.commands",
     "province.lab.mirror",
     "province.lab.keys",
+    "province.logs",
 )
 
 

@@ -50,6 +50,11 @@ PRODUCTION, TEST = "production", "test"
 # What is taken from each repository that an environment can name.
 SUITES = {"debian": f"{RELEASE} {RELEASE}-updates", "debian-security": f"{RELEASE}-security"}
 SIMULATORS = (CARRIER, PROBE)
+LOG_FORWARDER = "log_forwarder"
+LOG_STORE = "log_store"
+# Names of the ledger begin so: certificates of those who send logs, and of those who keep them.
+LOG_KEY = "log/"
+STORE_KEY = "log-store/"
 NOTHING: list[JSON] = []  # an empty list takes memory, too, and facts have many
 
 
@@ -79,7 +84,11 @@ class Range(NamedTuple):
 
 
 class Built:
-    """The built part of a plan. `public_keys` are public halves: of hosts' WireGuard keys, of ARCHIVE_KEY."""
+    """The built part of a plan.
+
+    `public_keys` are public halves: of hosts' WireGuard keys by host, of ARCHIVE_KEY, and of certificates
+    their fingerprints, by names of the ledger.
+    """
 
     def __init__(
         self,
@@ -388,6 +397,40 @@ class Built:
         return found
 
     @cached_property
+    def logs(self) -> dict[str, JSON]:
+        """Where logs are sent, and by which certificates that place is known."""
+        kept = self._services.get("logs")
+        names = [f"{STORE_KEY}{host.name}" for host in self.hosts if LOG_STORE in host.roles]
+        return {
+            "store": self.service_addresses("logs")[0] if kept and kept.hosts else "",
+            "port": kept.ports[0].number if kept else 0,
+            "fingerprints": [self.keys[name] for name in names if name in self.keys],
+        }
+
+    @cached_property
+    def senders(self) -> list[dict[str, JSON]]:
+        """Whose logs are taken: hosts with a certificate, and the addresses that they send from."""
+
+        def alone(host: PlannedHost) -> bool:
+            return self.environment.members.get(host.machine, 1) < 2
+
+        return [
+            {
+                "host": host.name,
+                "fingerprint": self.keys[f"{LOG_KEY}{host.name}"],
+                "addresses": [
+                    _text(address.ip)
+                    for interface in host.interfaces
+                    if interface.zone is not Zone.MANAGEMENT
+                    # Members of a pair send from their own addresses, whoever carries the shared one.
+                    for address in (*interface.addresses, *(interface.vips if alone(host) else ()))
+                ],
+            }
+            for host in self.hosts
+            if f"{LOG_KEY}{host.name}" in self.keys
+        ]
+
+    @cached_property
     def leased(self) -> Mapping[str, bool]:
         """Segments of units that have leases, and whether machines there are told the time."""
         return {segment.name: segment.time for segment in self.catalogue.unit if segment.leases}
@@ -440,6 +483,7 @@ class _Facts:
             "firewall": self._firewall(),
             "dhcp": self._leases(),
             "ra": self._advertisements(),
+            "logs": built.logs,
         }
         if "virtual_address" in host.roles or "conntrack_sync" in host.roles:
             facts["pair"] = self._pair()
@@ -456,6 +500,9 @@ class _Facts:
             facts |= self._names()
         if "unit_status" in host.roles:
             facts["status"] = self._status()
+        if LOG_STORE in host.roles:
+            listen = built.service_addresses("logs")
+            facts["log_store"] = {"listen": listen, "port": built.logs["port"], "senders": built.senders}
         if self.unit:
             source = next((i for i in self.interfaces if i.method == "tunnel"), None)
             if source:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from province import rotation
-from province.facts import ARCHIVE_KEY, CONTROLLER, SIGNING_KEYS, Built
+from province.facts import ARCHIVE_KEY, CONTROLLER, LOG_KEY, SIGNING_KEYS, STORE_KEY, Built
 from province.plan.hosts import CARRIER
 from province.plan.model import Plan, PlannedHost, Segment, Zone
 from province.plan.probe import PROBE
@@ -352,9 +352,9 @@ def built_hosts(
 ) -> tuple[Host, ...]:
     """The hosts that the environment has, in the plan's order.
 
-    `public_keys` are public WireGuard keys by host, and the key of packages by its name in the ledger;
-    None reads the environment's ledger, where it has one. A peer whose key is not known is left out and
-    named in `missing_keys`.
+    `public_keys` are public WireGuard keys by host, and by names of the ledger the key of packages and
+    fingerprints of certificates; None reads the environment's ledger, where it has one. A peer whose key is
+    not known is left out and named in `missing_keys`.
     """
     if public_keys is None:
         built = Built(environment, plan, ledger_keys(environment.name), under_way(environment.name))
@@ -427,13 +427,14 @@ class Estate:
 
 def ledger_keys(environment: str) -> dict[str, str]:
     """Public halves of an environment's ledger, as `built_hosts` takes them; none without a ledger."""
-    from province.ledger import Ledger, state_dir  # cryptography, wanted where a ledger is
+    from province.ledger import Ledger, fingerprint, state_dir  # cryptography, wanted where a ledger is
 
     if not (state_dir(environment) / "ledger" / "recipients").is_file():
         return {}
     prefix = "wireguard/"
     publics = Ledger.open(state_dir(environment)).publics()
     keys = {name.removeprefix(prefix): key for name, key in publics.items() if name.startswith(prefix)}
+    keys |= {name: fingerprint(key) for name, key in publics.items() if name.startswith((LOG_KEY, STORE_KEY))}
     return keys | {
         name: key for name, key in publics.items() if name == ARCHIVE_KEY or name.startswith(SIGNING_KEYS)
     }

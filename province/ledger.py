@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import argparse
 import base64
+import datetime
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -33,6 +35,8 @@ from enum import StrEnum
 from pathlib import Path
 
 import pyrage  # type: ignore[import-untyped]  # ships no types
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
     EllipticCurvePrivateKey,
@@ -63,6 +67,7 @@ STACK_PASSPHRASE = "password/stack"  # noqa: S105 - the name under which it is k
 _NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*(?:/[a-z0-9]+(?:[-_.][a-z0-9]+)*)*")
 _ENVIRONMENT = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _PASSWORD_LENGTH = 40
+_TERM = datetime.timedelta(days=3650)
 _PASSWORD_ALPHABET = string.ascii_letters + string.digits
 
 
@@ -73,6 +78,8 @@ class Kind(StrEnum):
     `ssh`: ed25519; private half in OpenSSH's own format, public half `ssh-ed25519 AAAA… <name>`.
     `openpgp`: ed25519, both halves as transferable keys in base64; the user id is the name.
     `dnssec`: P-256; private half in PEM, public half the data of the DNSKEY record of a key-signing key.
+    `tls`: ECDSA on P-256 with a certificate that it signed itself; private half both as PEM, public half the
+    certificate as base64 of DER. Peers know it by its fingerprint, so nobody has to vouch for it.
     `password`: 40 random letters and digits (238 bits); there is no public half.
     """
 
@@ -80,6 +87,7 @@ class Kind(StrEnum):
     SSH = "ssh"
     OPENPGP = "openpgp"
     DNSSEC = "dnssec"
+    TLS = "tls"
     PASSWORD = "password"  # noqa: S105 - the word for the kind
 
 
@@ -371,6 +379,8 @@ class Ledger:
 
 
 def _generate(kind: Kind, name: str) -> bytes:
+    if kind is Kind.TLS:
+        return _self_signed(name)
     if kind is Kind.WIREGUARD:
         raw = X25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
         return base64.b64encode(raw)
@@ -385,9 +395,45 @@ def _generate(kind: Kind, name: str) -> bytes:
     return "".join(secrets.choice(_PASSWORD_ALPHABET) for _ in range(_PASSWORD_LENGTH)).encode()
 
 
+def _self_signed(name: str) -> bytes:
+    """A key and its certificate; its term is long, since what peers trust is the fingerprint alone."""
+    key = generate_private_key(SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name[-64:])])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))  # clocks of hosts may be behind
+        .not_valid_after(now + _TERM)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private + certificate.public_bytes(Encoding.PEM)
+
+
+def _certificate(secret: bytes) -> bytes:
+    """The certificate beside a private key, as DER; ValueError where the two do not belong together."""
+    certificate = x509.load_pem_x509_certificate(secret)
+    form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    own = load_pem_private_key(secret, password=None).public_key().public_bytes(*form)
+    if certificate.public_key().public_bytes(*form) != own:
+        raise ValueError("another key's certificate")
+    return certificate.public_bytes(Encoding.DER)
+
+
+def fingerprint(public: str) -> str:
+    """The SHA-256 fingerprint of a certificate of the ledger, `AA:BB:…`."""
+    return hashlib.sha256(base64.b64decode(public)).digest().hex(":").upper()
+
+
 def _public_half(kind: Kind, secret: bytes, name: str) -> str:
     if kind is Kind.PASSWORD:
         return ""
+    if kind is Kind.TLS:
+        return base64.b64encode(_certificate(secret)).decode()
     if kind is Kind.WIREGUARD:
         private = X25519PrivateKey.from_private_bytes(base64.b64decode(secret))
         return base64.b64encode(private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()

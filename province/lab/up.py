@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPNetwork
 
-from province.facts import ARCHIVE_KEY, SIGNING_KEYS, TRANSFER_KEY
+from province.facts import (
+    ARCHIVE_KEY,
+    LOG_FORWARDER,
+    LOG_KEY,
+    LOG_STORE,
+    SIGNING_KEYS,
+    STORE_KEY,
+    TRANSFER_KEY,
+)
 from province.hosts import Environment, Host, built_hosts, instances, load_environment, networks, plan_for
 from province.incus import Endpoint, Incus, IncusError
 from province.lab import incusd, kernel, machine, mirror, summary
@@ -179,6 +187,10 @@ def make_keys(name: str, hosts: Sequence[Host]) -> int:
     ledger = Ledger.create(state_dir(name))
     before = len(ledger.publics())
     ledger.ensure_for_hosts([host.name for host in hosts if "wireguard" in host.planned.roles])
+    for role, prefix in ((LOG_FORWARDER, LOG_KEY), (LOG_STORE, STORE_KEY)):
+        for host in hosts:
+            if role in host.planned.roles:
+                ledger.ensure_keypair(f"{prefix}{host.name}", Kind.TLS)
     for key in (HOST_CA, USER_CA, OPERATOR_KEY):
         ledger.ensure_keypair(key, Kind.SSH)
     ledger.ensure_keypair(ARCHIVE_KEY, Kind.OPENPGP)

@@ -25,6 +25,7 @@ SENTENCE = Text(words="a sentence", maximum=300)
 LAYERS = (
     "base",
     "network",
+    "logs",
     "naming",
     "mirror",
     "trust",

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import jinja2
 
-from province.facts import ARCHIVE_KEY, SIGNING_KEYS
+from province.facts import ARCHIVE_KEY, LOG_STORE, SIGNING_KEYS, STORE_KEY
 from province.hosts import Environment, Host, Incus, built_hosts, load_environment, plan_for
 from province.plan.model import Plan
 from province.problems import Problem, ProblemsFoundError
@@ -423,7 +423,8 @@ def unit_gateways(environment: Environment, plan: Plan, units: Iterable[str]) ->
     """Gateways of units as if built, without an environment's ledger: keys of hubs are placeholders."""
     wanted = replace(environment, units=tuple(units))
     keys = {peer.hub: PUBLIC.format(f"wireguard/{peer.hub}") for peer in plan.peers}
-    for name in (ARCHIVE_KEY, f"{SIGNING_KEYS}ksk-1"):
+    stores = [f"{STORE_KEY}{host.name}" for host in plan.hosts if LOG_STORE in host.roles]
+    for name in (ARCHIVE_KEY, f"{SIGNING_KEYS}ksk-1", *stores):
         keys[name] = PUBLIC.format(name)
     return tuple(host for host in built_hosts(wanted, plan, keys) if host.planned.owner in set(wanted.units))
 

@@ -15,7 +15,7 @@ ALL = "all"
 
 # Folders of tests/layers, lowest first, and folders of tests beside it. `survival` comes last: it switches
 # machines off, and what it found wanting would only be found again by the others.
-LAYERS = ("base", "network", "naming", "mirror", "applications")
+LAYERS = ("base", "network", "logs", "naming", "mirror", "applications")
 BESIDE = ("flows", "browser", "survival")
 
 # First match wins. () = nothing of the living lab; a layer calls for those above it only where named.
@@ -31,6 +31,7 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("inventories/controls/*", ()),
     ("tests/layers/base/*", ("base",)),
     ("tests/layers/network/*", ("network",)),
+    ("tests/layers/logs/*", ("logs",)),
     ("tests/layers/naming/*", ("naming",)),
     ("tests/layers/mirror/*", ("mirror",)),
     ("tests/layers/applications/*", ("applications",)),
@@ -43,6 +44,8 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("roles/conntrack_sync/*", ("network", "survival")),
     ("roles/carrier/*", ("network", "flows")),
     ("roles/zone_probe/*", ("network", "flows")),
+    ("roles/log_store/*", ("logs", "survival")),
+    ("roles/log_forwarder/*", ("logs", "survival")),
     ("roles/dhcp_server/*", ("naming", "flows")),
     ("roles/router_advertisement/*", ("naming", "flows")),
     ("roles/dns_authoritative/*", ("naming", "flows")),
@@ -60,6 +63,7 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("province/reading/*", ()),
     ("province/render/*", ("applications", "browser")),
     ("playbooks/layers/network.yml", ("network", "flows", "survival")),
+    ("playbooks/layers/logs.yml", ("logs",)),
     ("playbooks/layers/naming.yml", ("naming", "flows")),
     ("playbooks/layers/mirror.yml", ("mirror",)),
     ("playbooks/layers/applications.yml", ("applications", "browser")),

@@ -31,7 +31,7 @@ plugin: province_register
 environment: country
 register: country
 provider: none
-members: {{edge: 1, hub: 1, hub_party: 1, ns: 1, resolver: 1, mirror: 1, app: 1}}
+members: {{edge: 1, hub: 1, hub_party: 1, ns: 1, resolver: 1, mirror: 1, app: 1, log: 1}}
 units: [{units}]
 workstations: 1
 simulators: []

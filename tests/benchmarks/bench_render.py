@@ -85,7 +85,11 @@ def _bound(folder: Path, size: int) -> list[Job]:
     jobs = []
     for host in unit_gateways(environment, plan, units):
         known = {f"{FACT}{key}": value for key, value in host.facts().items()}
-        known |= {HOST: host.name, "query": lambda _, *entries: [PRIVATE.format(entry) for entry in entries]}
+        asked = {
+            "lookup": lambda _, entry: PRIVATE.format(entry),
+            "query": lambda _, *entries: [PRIVATE.format(entry) for entry in entries],
+        }
+        known |= {HOST: host.name, **asked}
         for role in program.roles(host.groups):
             values = {**known, **role.constants}
             for step in role.steps:
@@ -93,7 +97,7 @@ def _bound(folder: Path, size: int) -> list[Job]:
             mine = {
                 name: value
                 for name, value in values.items()
-                if name not in program.language.base and not name.startswith(FACT) and name != "query"
+                if name not in program.language.base and not name.startswith(FACT) and name not in asked
             }
             for entry in role.files:
                 template = entry.file.partition("/templates/")[2]

@@ -45,4 +45,4 @@ def shown(path: Path) -> str:
 
 ROLES = sorted(path.parent.parent for path in (ROOT / "roles").glob("*/tasks/main.yml"))
 ENVIRONMENTS = sorted(path.parent for path in (ROOT / "inventories").glob("*/environment.yml"))
-LAYERS = ["base", "network", "naming", "mirror", "applications"]
+LAYERS = ["base", "network", "logs", "naming", "mirror", "applications"]

@@ -24,6 +24,11 @@ NAME_SERVER = {
     1: {"/etc/knot/knot.conf", "/etc/knot/signing-keys.json"},
     2: {"/etc/knot/knot.conf"},
 }
+# The certificates of those who send logs, and of those who keep them.
+PAIRS = {
+    "log_forwarder": "/etc/province/log-forwarder/pair.pem",
+    "log_store": "/etc/province/log-store/pair.pem",
+}
 
 
 @cache
@@ -64,7 +69,9 @@ def test_files_prepared_without_a_connection_are_those_that_lie_on_the_host(host
     tunnels = environment.facts(host).get("wireguard", [])
     mirror = {SIGNING_KEY} if host in environment.in_group("mirror") else set()
     names = NAME_SERVER[environment.planned(host).member] if host in environment.in_group("ns") else set()
-    assert left_out == {WITH_SECRETS.format(tunnel["name"]) for tunnel in tunnels} | mirror | names
+    roles = environment.planned(host).roles
+    pairs = {path for role, path in PAIRS.items() if role in roles}
+    assert left_out == {WITH_SECRETS.format(tunnel["name"]) for tunnel in tunnels} | mirror | names | pairs
     assert len(wanted) > 10 + len(left_out)
     found = on_host(host, sorted(wanted))
     assert {path: found[path] for path in wanted if path not in left_out} == {

@@ -116,5 +116,8 @@ def test_what_is_beyond_a_limit_is_in_the_log() -> None:
     most = rule("input", "guest-unit-dns", "tcp")["connections"]
     there = addresses(GATEWAY, "guest")[4]
     with held(leg, "tcp", there, 53, most + MORE):
-        found = f"tail -n 400 /var/log/ulog/refused.log | grep 'refused beyond: .*SRC={leg.address4} '"
+        interfaces = environment.planned(GATEWAY).interfaces
+        zone = next(i.zone for i in interfaces if i.segment == f"{UNIT}/guest").value
+        said = f"refused chain=beyond zone={zone} .*SRC={leg.address4} "
+        found = f"journalctl --identifier=ulogd --lines=400 --output=cat | grep '{said}'"
         eventually(lambda: machine(GATEWAY).testinfra.run(found).rc == 0, within=10)

@@ -116,8 +116,8 @@ ZONE = one_of(*ZONES)
 CODE = words("[a-z][a-z0-9]{0,5}", 6)
 LETTER = words("[a-z]", 1)
 LAYERS = (
-    "base", "network", "naming", "mirror", "trust", "data", "identity", "applications", "monitoring",
-    "security", "backup",
+    "base", "network", "logs", "naming", "mirror", "trust", "data", "identity", "applications",
+    "monitoring", "security", "backup",
 )  # fmt: skip
 PORTS = re.compile(r"(tcp|udp)/([1-9][0-9]{0,4})")
 

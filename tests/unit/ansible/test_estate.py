@@ -236,7 +236,7 @@ def test_files_rendered_without_ansible_are_those_of_ansible_byte_for_byte(
                 entry = placeholder.removeprefix("<ledger: ").removesuffix(">")
                 private = ledger.secret(entry).decode()
                 # In a file of JSON a key of several lines stands as one string.
-                forms = (private, json.dumps(private.strip())[1:-1])
+                forms = (private.strip(), json.dumps(private.strip())[1:-1])
                 form = next((form for form in forms if form in expected), "")
                 assert form, f"{name}:{file.path} has no {entry}"
                 expected = expected.replace(form, placeholder)

@@ -152,7 +152,7 @@ def test_a_flow_names_units_of_one_sphere_and_what_the_party_shares_is_named(reg
     shared = {
         flow.service for flow in plan.flows if flow.sphere == "party" and flow.destination.zone == "servers"
     }
-    assert shared == {"dns", "ntp", "packages", "start"}
+    assert shared == {"dns", "logs", "ntp", "packages", "start"}
 
 
 def test_no_flow_of_the_catalogue_has_a_way_from_sphere_to_sphere() -> None:

@@ -156,7 +156,7 @@ def test_a_host_stands_where_it_is_written(name: str) -> None:
 def test_the_centre_has_these_hosts() -> None:
     assert [host.name for host in plan().hosts if host.owner == "centre"] == [
         "edge-1", "edge-2", "hub-1", "hub-2", "hub-party-1", "hub-party-2", "ns-1", "ns-2",
-        "resolver-1", "resolver-2", "mirror-1", "mirror-2", "app-1", "app-2", "controller",
+        "resolver-1", "resolver-2", "mirror-1", "mirror-2", "app-1", "app-2", "log-1", "log-2", "controller",
     ]  # fmt: skip
 
 

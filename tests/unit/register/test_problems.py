@@ -313,7 +313,8 @@ CASES: dict[str, Case] = {
     ),
     "catalogue-no-duty": Case(f"{CATALOGUE}/services.yml", text("tls: {pending: trust}", "tls: later")),
     "catalogue-unknown-role": Case(
-        f"{CATALOGUE}/machines.yml", text("roles: [dns_resolver, dhcp", "roles: [dns_resolvers, dhcp")
+        f"{CATALOGUE}/machines.yml",
+        text("roles: [log_forwarder, dns_resolver, dhcp", "roles: [log_forwarder, dns_resolvers, dhcp"),
     ),
     "catalogue-unknown-base-role": Case(
         f"{CATALOGUE}/machines.yml", text("firewall, ntp]", "fire_wall, ntp]")
@@ -358,7 +359,7 @@ CASES: dict[str, Case] = {
     "environment-pool-of-others": Case(LAB, text("pool: province-lab", "pool: default")),
     "environment-no-member": Case(LAB, text("hub: 2", "hub: 0")),
     "environment-no-members": Case(
-        LAB, text("{edge: 2, hub: 2, hub_party: 2, ns: 2, resolver: 2, mirror: 1, app: 1}", "{}")
+        LAB, text("{edge: 2, hub: 2, hub_party: 2, ns: 2, resolver: 2, mirror: 1, app: 1, log: 1}", "{}")
     ),
     "environment-too-much-memory": Case(LAB, text("256MiB", "1025GiB")),
     "environment-far-too-much-memory": Case(LAB, text("256MiB", "1048577MiB")),

@@ -134,7 +134,8 @@ def test_no_private_half_is_written_although_the_ledger_has_it(
         assert kept
         for file in kept:
             assert file["sensitive"] is True
-            assert file["placeholders"] == [PRIVATE.format(f"wireguard/{name}")]
+            kind = "log" if file["path"].endswith("pair.pem") else "wireguard"
+            assert file["placeholders"] == [PRIVATE.format(f"{kind}/{name}")]
 
 
 def test_without_an_environment_keys_of_hubs_are_placeholders_too(
@@ -148,6 +149,8 @@ def test_without_an_environment_keys_of_hubs_are_placeholders_too(
     hubs = {peer.hub for peer in plan.peers if peer.unit == unit}
     assert said == {
         PRIVATE.format(f"wireguard/{name}"),
+        PRIVATE.format(f"log/{name}"),
+        *(PUBLIC.format(f"log-store/{host.name}") for host in plan.hosts if host.machine == "log"),
         *(PUBLIC.format(f"wireguard/{hub}") for hub in hubs),
         PUBLIC.format(ARCHIVE_KEY),
         PUBLIC.format(f"{SIGNING_KEYS}ksk-1"),

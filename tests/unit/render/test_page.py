@@ -33,13 +33,14 @@ def test_the_program_on_the_page_lays_down_all_files_but_those_with_a_secret(tre
     laid = {path.relative_to(tree / "root") for path in (tree / "root").rglob("*") if path.is_file()}
     left = made - laid
     assert laid < made
-    # Private halves of tunnels, the keys of packages and of names: no environment, no ledger.
+    # Private halves of tunnels and logs, keys of packages, names and the store: no environment, no ledger.
     assert left == {
         path
         for path in made
         if path.match("etc/wireguard/*.conf")
         or path.match("etc/apt/sources.list.d/province.sources")
         or path.match("etc/unbound/unbound.conf")
+        or path.match("etc/province/log-forwarder/*")
     }
     assert {line.rpartition(" /")[2] for line in done.stdout.splitlines()} == set(map(str, left))
     for path in laid:

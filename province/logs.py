@@ -1,0 +1,90 @@
+"""`province logs`: lines of the central store of logs, read over SSH, equal ones once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+PLACE = "/var/log/province"
+TODAY = "$(date +%F)"
+# What makes two lines one: the same host, its own clock to the microsecond, the same words.
+_SAME = ("host", "sent", "program", "pid", "text")
+
+
+def command(hosts: Iterable[str], day: str = "") -> str:
+    """What the store is asked for: whole files, pressed ones too; without a day those of its own today."""
+    names = [shlex.quote(host) for host in hosts] or ["*"]
+    files = " ".join(f"{PLACE}/{name}/{shlex.quote(day) if day else TODAY}.log*" for name in names)
+    return f"for file in {files}; do if [ -e $file ]; then zcat --force $file; fi; done"
+
+
+def lines(text: str, match: str = "") -> Iterator[dict[str, Any]]:
+    """Records whose line matches, each once, by the time at which they were sent."""
+    wanted = re.compile(match)
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for line in text.splitlines():
+        if not wanted.search(line):
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # a line that is being written
+        found.setdefault(tuple(str(record.get(key, "")) for key in _SAME), record)
+    yield from sorted(found.values(), key=lambda record: str(record.get("sent", "")))
+
+
+def shown(record: dict[str, Any]) -> str:
+    """One record for people."""
+    who = f"{record['program']}[{record['pid']}]" if record.get("pid", "-") != "-" else record["program"]
+    return f"{record['sent']} {record['host']} {who}: {record['text']}"
+
+
+def add_commands(subparsers: Any) -> None:
+    """Add `province logs`."""
+    parser = subparsers.add_parser("logs", help="show lines of the central store of logs")
+    parser.add_argument("environment", help="an environment, or its environment.yml")
+    parser.add_argument("hosts", nargs="*", metavar="HOST", help="only these hosts")
+    parser.add_argument("--match", default="", help="only lines that match, a regular expression")
+    parser.add_argument("--day", default="", help="a day as 2026-11-22; today where nothing is said")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from province.hosts import built_hosts, load_environment, plan_for
+    from province.lab.places import environment_file
+    from province.ledger import state_dir
+
+    given = Path(arguments.environment)
+    environment = load_environment(
+        given if given.suffix == ".yml" else environment_file(arguments.environment)
+    )
+    names = {host.name: host.planned.roles for host in built_hosts(environment, plan_for(environment), {})}
+    unknown = [host for host in arguments.hosts if host not in names]
+    if unknown:
+        sys.stderr.write(f"{environment.name} has no {', '.join(unknown)}.\n")
+        return 2
+    store = next(name for name, roles in names.items() if "log_store" in roles)
+    asked = command(arguments.hosts, arguments.day)
+    config = state_dir(environment.name) / "ssh" / "config"
+    said = subprocess.run(  # noqa: S603 - ssh with our own config
+        ["ssh", "-F", str(config), "-o", "BatchMode=yes", store, asked],  # noqa: S607 - ssh of the machine
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if said.returncode != 0:
+        sys.stderr.write(said.stderr or f"{store} ended with status {said.returncode}\n")
+        return 1
+    for record in lines(said.stdout, arguments.match):
+        text = json.dumps(record, ensure_ascii=False) if arguments.format == "json" else shown(record)
+        sys.stdout.write(f"{text}\n")
+    return 0

@@ -1,0 +1,53 @@
+"""The store of logs is switched off, hosts go on writing, one is even restarted: nothing is lost."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import environment
+from tests.support.eventually import eventually
+from tests.support.logs import all_kept, store
+from tests.support.places import batch, batch_all, machine
+
+SERVICE = "province-log-store.service"
+LINES = 200
+
+
+@pytest.fixture
+def away() -> Iterator[None]:
+    """The store does not take anything."""
+    place = machine(store())
+    batch(place, {"stop": f"systemctl stop {SERVICE}"})["stop"].checked()
+    try:
+        yield
+    finally:
+        batch(place, {"start": f"systemctl start {SERVICE}"})["start"].checked()
+
+
+@pytest.mark.requirement("tcvn-14423/5.8.2.1-central")
+def test_all_lines_written_while_the_store_was_away_arrive_once_and_in_order(away: None) -> None:
+    del away
+    hosts = tuple(map(environment.only, ("edge", "ns", "app", "unit_gateway")))
+    mark = f"away-{secrets.token_hex(6)}"
+    write = {"write": f"for n in $(seq {LINES}); do echo {mark} $n; done | logger -t marked"}
+    for heard in batch_all(hosts, write).values():
+        heard["write"].checked()
+    waiting = "test -n \"$(find /var/spool/province-logs -name 'store.0*' -size +20k)\""
+    eventually(lambda: all(not said["w"].rc for said in batch_all(hosts, {"w": waiting}).values()), within=20)
+    # What waits outlives the program that holds it, even one that is killed.
+    restart = "systemctl kill --signal=KILL province-log-forwarder.service"
+    for host in (environment.only("app"), environment.only("unit_gateway")):
+        batch(machine(host), {"kill": restart})["kill"].checked()
+    batch(machine(store()), {"start": f"systemctl start {SERVICE}"})["start"].checked()
+    texts = [f"{mark} {n}" for n in range(1, LINES + 1)]
+    found = all_kept({host: set(texts) for host in hosts}, f'"text":"{mark} ', within=50)
+    for host in hosts:
+        mine = [record["text"] for record in found if record["host"] == host]
+        twice = {text for text, number in Counter(mine).items() if number > 1}
+        # A killed sender may repeat the line that it was about to note.
+        assert len(twice) <= 1, (host, sorted(twice)[:5])
+        assert list(dict.fromkeys(mine)) == texts, f"{host}: out of order"
