@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import secrets
 
 import pytest
@@ -62,6 +63,21 @@ def test_a_refused_connection_is_there_with_source_destination_port_zone_and_hos
     assert source in [address.partition("/")[0] for address in mine]
     assert "OUT=srv " in lines[0]["text"]
     assert {line["host"] for line in lines} == {host}
+
+
+def test_a_page_that_somebody_opened_is_there_from_the_gateway_and_from_the_container(mark: str) -> None:
+    """One line of JSON each, as the record of the application promises (`shape: json`)."""
+    app, pc = environment.only("app"), environment.only("workstation")
+    name = environment.service("start").names[0]
+    ask = f"curl --silent --output /dev/null --user-agent {mark} http://{name}/"
+    batch(machine(pc), {"ask": ask})["ask"].checked()
+
+    def there() -> None:
+        said = {record["program"]: record["text"] for record in kept(mark, [app])}
+        assert set(said) == {"haproxy", "start-web"}
+        assert {json.loads(text)["agent"] for text in said.values()} == {mark}
+
+    eventually(there, within=30, every=1)
 
 
 def _handshake(host: str, pair: str) -> str:
