@@ -81,10 +81,18 @@ class _Process:
 
 
 class _Channel(_Process):
-    """The same over SSH, where closing standard input is a message of its own."""
+    """The same over SSH, where closing standard input is a message of its own.
+
+    Not by paramiko's `exec_command` of a client: the file that it makes of standard input takes the channel's
+    lock when it is collected, and a collection in the thread that holds the lock stands still for good
+    (paramiko issue 2685).
+    """
+
+    def __init__(self, where: str, channel: paramiko.Channel) -> None:
+        super().__init__(where, channel, channel.makefile("r"), channel.makefile_stderr("r"))
 
     def close_input(self) -> None:
-        self.stdin.channel.shutdown_write()
+        self.stdin.shutdown_write()
 
 
 def _text(raw: str | bytes) -> str:
@@ -145,10 +153,13 @@ class Machine:
         """Start a program on the host, `within` one of its network namespaces if it says so."""
         enter = f"nsenter --net=/run/netns/{shlex.quote(within)} " if within else ""
         command = f"{enter}python3 -c {shlex.quote(source(program))}"
-        stdin, stdout, stderr = self.client.exec_command(command, timeout=300)
-        stdin.write(json.dumps(request) + "\n")
-        stdin.flush()
-        return _Channel(f"{program} on {self.name}", stdin, stdout, stderr)
+        transport = self.client.get_transport()
+        assert transport is not None
+        channel = transport.open_session(timeout=60)
+        channel.settimeout(300)
+        channel.exec_command(command)
+        channel.sendall(json.dumps(request).encode() + b"\n")
+        return _Channel(f"{program} on {self.name}", channel)
 
 
 class Local:
