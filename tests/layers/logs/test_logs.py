@@ -72,10 +72,11 @@ def test_a_page_that_somebody_opened_is_there_from_the_gateway_and_from_the_cont
     ask = f"curl --silent --output /dev/null --user-agent {mark} http://{name}/"
     batch(machine(pc), {"ask": ask})["ask"].checked()
 
-    def there() -> None:
+    def there() -> bool:
         said = {record["program"]: record["text"] for record in kept(mark, [app])}
         assert set(said) == {"haproxy", "start-web"}
         assert {json.loads(text)["agent"] for text in said.values()} == {mark}
+        return True
 
     eventually(there, within=30, every=1)
 
