@@ -133,9 +133,9 @@ def _status(arguments: argparse.Namespace) -> int:
     if arguments.register:
         sys.stdout.write(f"{environment.register}\n")
         return 0
-    if not up.complete(environment.name):
+    if lacking := up.missing(environment.name):
         sys.stdout.write(
-            f"{environment.name} is not built, or not whole. Next: {up.command(environment.name)}\n"
+            f"{environment.name} is not whole: {lacking}. Next: {up.command(environment.name)}\n"
         )
         return 1
     plan = plan_for(environment)

@@ -65,17 +65,27 @@ def command(name: str) -> str:
     return "make up" if name == "lab" else f"make up ENV={name}"
 
 
-def complete(name: str) -> bool:
-    """Say whether the last `up` of an environment ended well, for its present plan, and its hosts run."""
+def missing(name: str) -> str:
+    """Say what an environment lacks of being whole; nothing if its last `up` ended well and all runs."""
     try:
         said = json.loads(_mark(name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
+        return "it is not built, or its last run did not end well"
     environment = load_environment(environment_file(name))
-    hosts = built_hosts(environment, plan_for(environment))
-    if said.get("hosts") != sorted(host.name for host in hosts):
-        return False
-    return environment.provider == "none" or _running(environment) >= {host.name for host in hosts}
+    planned = {host.name for host in built_hosts(environment, plan_for(environment))}
+    built = set(said.get("hosts") or ())
+    if planned != built:
+        words = (("not built yet", planned - built), ("not wanted any more", built - planned))
+        return "; ".join(f"{what}: {', '.join(sorted(hosts))}" for what, hosts in words if hosts)
+    off = set[str]() if environment.provider == "none" else planned - _running(environment)
+    if off == planned:
+        return "none of its machines runs"
+    return f"without power: {', '.join(sorted(off))}" if off else ""
+
+
+def complete(name: str) -> bool:
+    """Say whether the last `up` of an environment ended well, for its present plan, and its hosts run."""
+    return not missing(name)
 
 
 def no_longer_complete(name: str) -> None:
