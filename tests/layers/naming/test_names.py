@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from netaddr import IPAddress, IPNetwork
 
 from province.observe import dns, ntp
 from province.plan.model import Plan
-from tests.support import environment
+from tests.support import dnsviz, environment
 from tests.support.devices import DEVICE, stranger
 from tests.support.eventually import eventually
 from tests.support.names import ask_names, code, data
@@ -46,6 +47,33 @@ def test_every_planned_record_is_answered_with_the_planned_data(plan: Plan) -> N
         if (found := {_normal(key[1], value) for value in data(heard[key], key[1])}) != values
     }
     assert not wrong, f"{len(wrong)} of {len(wanted)} records, first: {dict(list(wrong.items())[:5])}"
+
+
+def authorities(domain: str) -> list[str]:
+    """Every authoritative server by every address, as dnsviz is told."""
+    return [
+        f"{host}.{domain}={f'[{address}]' if ':' in address else address}"
+        for host in environment.in_group("ns")
+        for address in service_addresses(host)
+    ]
+
+
+@pytest.fixture(scope="module")
+def heard(plan: Plan) -> dict[str, Any]:
+    """All zones, all servers, both families, as dnsviz asks them."""
+    return dnsviz.hear(machine(RESOLVER), {zone.name: authorities(plan.domain) for zone in plan.dns_zones})
+
+
+def test_dnsviz_has_neither_an_error_nor_a_warning_of_any_zone(heard: dict[str, Any], plan: Plan) -> None:
+    """Signatures, denials, agreement of the servers, EDNS."""
+    found = dnsviz.complaints(heard, [zone.name for zone in plan.dns_zones])
+    assert not any(found.values()), {zone: sentences[:3] for zone, sentences in found.items() if sentences}
+
+
+def test_dnsviz_complains_of_a_zone_in_which_one_record_is_forged(heard: dict[str, Any], plan: Plan) -> None:
+    """So that its silence says something."""
+    found = dnsviz.complaints(dnsviz.forged(heard, plan.domain), [plan.domain])
+    assert any("signature" in sentence for sentence in found[plan.domain]), found
 
 
 @pytest.mark.parametrize("protocol", ["udp", "tcp"])
