@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import environment
 from tests.support.eventually import eventually
-from tests.support.logs import all_kept, store
+from tests.support.logs import all_kept, senders, store
 from tests.support.places import batch, batch_all, machine
 
 SERVICE = "province-log-store.service"
@@ -51,3 +51,19 @@ def test_all_lines_written_while_the_store_was_away_arrive_once_and_in_order(awa
         # A killed sender may repeat the line that it was about to note.
         assert len(twice) <= 1, (host, sorted(twice)[:5])
         assert list(dict.fromkeys(mine)) == texts, f"{host}: out of order"
+
+
+def test_hosts_that_have_nothing_to_say_notice_before_routers_forget_their_connection(away: None) -> None:
+    """A store that went away closed their connections: who notices by writing only would write in vain."""
+    del away
+    batch(machine(store()), {"start": f"systemctl start {SERVICE}"})["start"].checked()
+    port = environment.facts(store())["log_store"]["port"]
+    shown = {"half": f"ss --no-header --numeric --tcp state close-wait dport = :{port}"}
+
+    def noticed() -> bool:
+        half = [host for host, said in batch_all(senders(), shown).items() if said["half"].checked()]
+        assert not half, half
+        return True
+
+    # Linux forgets a connection that one end has closed after 60 s (nf_conntrack_tcp_timeout_close_wait).
+    eventually(noticed, within=55, every=2)
