@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netaddr import IPAddress, IPNetwork
 
-from province import shaping
+from province import domains, shaping
 from province.openpgp import armored
 from province.packages import wanted
 from province.plan.addressing import WAN, nth, number_of
@@ -470,6 +470,7 @@ class _Facts:
             "member": host.member,
             "interfaces": [self._interface(i) for i in self.interfaces if i.method not in ("tunnel", LEG)],
             **self._ports(),
+            "domains": self._domains,
             "management": self._management(),
             "management_routes": built.management_routes,
             "resolvers": self._resolvers(),
@@ -572,6 +573,32 @@ class _Facts:
             if (segment := self._segment(i)).owner == self.host.owner and numbers[segment.name]
         ]
         return {"vlans": tagged, "trunks": [{"name": TRUNK, "vlans": [entry["name"] for entry in tagged]}]}
+
+    @cached_property
+    def _apart(self) -> tuple[Machine, ...]:
+        """Hubs whose spheres this host keeps in tables of their own."""
+        if self.built.environment.spheres != domains.VRF or "routing" not in self.host.roles or self.unit:
+            return ()
+        return domains.apart(self.machine, self.built.catalogue.hubs, self.addresses)
+
+    @cached_property
+    def _domains(self) -> list[dict[str, JSON]]:
+        """Routing domains beside the default one; of most hosts none."""
+        if not self._apart:
+            return NOTHING
+        default = [hub.primary for hub in self.built.catalogue.hubs if hub not in self._apart]
+        blocks, transits = self.built.blocks, self._networks
+        return [
+            domains.domain(hub, default, [*blocks[at].four, *blocks[at].six, *transits[hub.primary]])
+            for hub in self._apart
+            for at in (hub.sphere,)
+        ]
+
+    @cached_property
+    def _networks(self) -> dict[str, list[str]]:
+        """The networks in which this host stands, by interface."""
+        placed = ((interface.name, self._segment(interface)) for interface in self.interfaces)
+        return {name: _texts((segment.network4, segment.network6)) for name, segment in placed}
 
     def _vips(self, interface: Interface) -> tuple[IPNetwork, ...]:
         """The pair's addresses that are always here: of a machine whose members do not take turns.
@@ -775,9 +802,27 @@ class _Facts:
             return self._gateway_routing(self.unit, router)
         hub = bool(self.machine.sphere)
         # A hub knows one sphere; an edge knows all, and tells none what another told it.
-        hubs = [self.machine] if hub else self.built.catalogue.hubs
+        hubs = [self.machine] if hub else [at for at in self.built.catalogue.hubs if at not in self._apart]
+        announced = self.built.announced[""]
+        return {
+            "asn": self.machine.asn,
+            "router_id": router,
+            # An edge originates the centre's networks; a hub only passes on.
+            "announce": [] if hub else [*announced.four, *announced.six],
+            # Whatever of the province no unit of its sphere told it ends at a hub, instead of following the
+            # default route out to the carrier.
+            "discard": _texts(self.built.everywhere) if hub else [],
+            "neighbors": [session for at in hubs for session in self._sessions(at, hub)],
+            "listen": self._listen() if hub else [],
+            "domains": [self._domain_routing(at) for at in self._apart] or NOTHING,
+            "drained": self._drains(self.host.name),
+        }
+
+    def _sessions(self, at: Machine, hub: bool) -> list[dict[str, JSON]]:
+        """Neighbours on the transit of a sphere's hubs."""
         machines = self.built.catalogue.machines
-        neighbors = [
+        hear, tell = self._told(at.sphere, hub)
+        return [
             {
                 "address": _text(address),
                 "asn": machines[other.machine].asn,
@@ -789,23 +834,23 @@ class _Facts:
                 # Border routers take turns; whoever it is has the pair's address.
                 "next_hop": "" if hub else self._shared(at.primary, address.version),
             }
-            for at in hubs
-            for hear, tell in (self._told(at.sphere, hub),)
             for other in self.built.by_machine.get("edge" if hub else at.id, ())
             for address in _own_addresses(other, at.primary)
         ]
-        announced = self.built.announced[""]
+
+    def _domain_routing(self, at: Machine) -> dict[str, JSON]:
+        """What is heard and told in a sphere's domain, and what it and the default one know of each other."""
+        units, centre = self._told(at.sphere, hub=False)
+        networks = [*centre.four, *centre.six]
         return {
-            "asn": self.machine.asn,
-            "router_id": router,
-            # An edge originates the centre's networks; a hub only passes on.
-            "announce": [] if hub else [*announced.four, *announced.six],
-            # Whatever of the province no unit of its sphere told it ends at a hub, instead of following the
-            # default route out to the carrier.
-            "discard": _texts(self.built.everywhere) if hub else [],
-            "neighbors": neighbors,
-            "listen": self._listen() if hub else [],
-            "drained": self._drains(self.host.name),
+            "name": at.sphere,
+            "router_id": self._ips(at.primary)[0],
+            "announce": networks,
+            "through": domains.ways(networks, self._networks),
+            "back": domains.ways(self._networks[at.primary], self._networks),
+            "neighbors": self._sessions(at, hub=False),
+            "listen": NOTHING,
+            "units": [*units.four, *units.six],
         }
 
     def _shared(self, name: str, version: int) -> str:
@@ -845,6 +890,7 @@ class _Facts:
                 )
             ],
             "listen": [],
+            "domains": NOTHING,
             "drained": False,
         }
 

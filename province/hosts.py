@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from province import rotation
+from province.domains import ONE_TABLE, VRF
 from province.facts import ARCHIVE_KEY, CONTROLLER, LOG_KEY, SIGNING_KEYS, STORE_KEY, Built
 from province.plan.hosts import CARRIER
 from province.plan.model import Plan, PlannedHost, Segment, Zone
@@ -89,6 +90,11 @@ ENVIRONMENT = Record(
             "how a unit's networks reach its gateway: an interface each (bridges), or as VLANs of a port",
             required=False,
         ),
+        "spheres": Field(
+            Choice((ONE_TABLE, VRF)),
+            "how border routers know spheres: in one_table, or in a vrf for each where the kernel has it",
+            required=False,
+        ),
         "sizes": Field(MapOf(key=WORD, item=_SIZE, minimum=1), "sizes by machine; `default` for all others"),
         "time_upstreams": Field(
             ListOf(item=Text(words="a name or an address", pattern=r"[A-Za-z0-9.:-]+"), unique=True),
@@ -140,6 +146,7 @@ class Environment:
     wireguard: str
     queue: str
     unit_ports: str
+    spheres: str
     sizes: Mapping[str, str]
     time_upstreams: tuple[str, ...]
     packages: Mapping[str, tuple[str, ...]]
@@ -212,6 +219,7 @@ def load_environment(path: Path) -> Environment:
         wireguard=data["wireguard"],
         queue=data.get("queue", "fifo"),
         unit_ports=data.get("unit_ports", "bridges"),
+        spheres=data.get("spheres", ONE_TABLE),
         sizes={name: size["memory"] for name, size in data["sizes"].items()},
         time_upstreams=tuple(data.get("time_upstreams", ())),
         packages={name: tuple(urls) for name, urls in data.get("packages", {}).items()},

@@ -31,7 +31,19 @@ def set_of(values: Iterable[object]) -> str:
     return words[0] if len(words) == 1 else "{ " + ", ".join(words) + " }"
 
 
-def statements(rule: Mapping[str, Any]) -> list[str]:
+def came(interface: str, domains: Iterable[Mapping[str, Any]] = ()) -> str:
+    """The match on the interface that a packet came in by, in the hooks input and forward.
+
+    What comes in by an interface of a routing domain carries the domain's device there, and the interface
+    itself as slave; earlier, in prerouting, it is seen with the interface first.
+    """
+    for domain in domains:
+        if interface in domain["interfaces"]:
+            return f'iifname "{domain["name"]}" meta sdifname "{interface}"'
+    return f'iifname "{interface}"'
+
+
+def statements(rule: Mapping[str, Any], domains: Iterable[Mapping[str, Any]] = ()) -> list[str]:
     """The nft rules that allow one planned rule, one for each address family that it names.
 
     A rule without any address is for both families. As soon as one address is given, a family of which no
@@ -43,7 +55,7 @@ def statements(rule: Mapping[str, Any]) -> list[str]:
     named = [family for family in FAMILIES if rule.get(f"source{family}") or rule.get(f"destination{family}")]
     interfaces = []
     if rule.get("in"):
-        interfaces.append(f'iifname "{rule["in"]}"')
+        interfaces.append(came(rule["in"], domains))
     if rule.get("out"):
         interfaces.append(f'oifname "{rule["out"]}"')
     most = rule.get("connections", 0)
@@ -100,6 +112,7 @@ def class_id(end: int, number: int) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "nft_name": name,
+    "nft_came": came,
     "nft_class": class_id,
     "nft_statements": statements,
     "nft_counters": counters,

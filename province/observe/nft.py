@@ -151,6 +151,9 @@ def _rule(item: Mapping[str, Any], sets: Mapping[str, Any], counters: Mapping[st
             found["verdict"] = f"{kind} {value['target']}"
         elif kind != "log":
             other.append(json.dumps(statement, sort_keys=True, separators=(",", ":")))
+    # Behind a routing domain (VRF) it is the slave that a packet came in by.
+    if slave := found.pop("slave", ()):
+        found["interface_in"] = slave
     return Rule(**found, other=tuple(sorted(other)))
 
 
@@ -170,9 +173,12 @@ def _match(match: Mapping[str, Any], sets: Mapping[str, Any], found: dict[str, A
         return False
     values = _elements(right, sets)
     if "meta" in left:
-        place = {"iifname": "interface_in", "oifname": "interface_out", "l4proto": "protocol"}.get(
-            left["meta"]["key"]
-        )
+        place = {
+            "iifname": "interface_in",
+            "sdifname": "slave",
+            "oifname": "interface_out",
+            "l4proto": "protocol",
+        }.get(left["meta"]["key"])
         if left["meta"]["key"] == "nfproto":
             found["family"] = {"ipv4": 4, "ipv6": 6}[values[0]]
             return True

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import jinja2
 
+from province.domains import VRF
 from province.facts import ARCHIVE_KEY, LOG_STORE, SIGNING_KEYS, STORE_KEY
 from province.hosts import Environment, Host, Incus, built_hosts, load_environment, plan_for
 from province.plan.model import Plan
@@ -410,6 +411,7 @@ def as_if_built(sources: Sources, members: Mapping[str, int] | None = None) -> E
         queue="fq_codel",
         # Gateways of units as they are meant to be: small PCs with a trunk to the unit's switch.
         unit_ports="vlans",
+        spheres=VRF,
         sizes={"default": "1GiB"},
         time_upstreams=(),
         packages={},

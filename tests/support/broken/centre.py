@@ -275,6 +275,7 @@ RULES = {
             "wireguard": (NEEDED, one_of("userspace", "kernel")),
             "queue": (FREE, one_of("fifo", "fq_codel")),
             "unit_ports": (FREE, one_of("bridges", "vlans")),
+            "spheres": (FREE, one_of("one_table", "vrf")),
             "sizes": (NEEDED, mapping(WORD, SIZE, 1)),
             "time_upstreams": (FREE, many(ADDRESS, once=True)),
             "packages": (FREE, mapping(SHORT, many(HTTP, 1), 1)),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from province.ansible.nftables import counter_name, counters, held, statements
+from province.ansible.nftables import came, counter_name, counters, held, statements
 
 BASE: dict[str, Any] = {"flow": "staff-web", "protocol": "tcp", "ports": [80]}
 TAIL = 'counter name "flow_staff_web" accept comment "staff-web"'
@@ -90,3 +90,22 @@ def test_a_flow_counts_a_source_once_by_whatever_way_it_comes() -> None:
 
 def test_names_of_counters_are_names_for_nft() -> None:
     assert counter_name("hub:bgp.v6-units") == "flow_hub_bgp_v6_units"
+
+
+DOMAINS = [{"name": "party", "table": 1001, "interfaces": ["ptrans"]}]
+
+
+def test_what_comes_out_of_a_routing_domain_is_known_by_its_device_and_by_the_interface() -> None:
+    assert came("ptrans", DOMAINS) == 'iifname "party" meta sdifname "ptrans"'
+    assert came("trans", DOMAINS) == 'iifname "trans"'
+    assert came("ptrans") == 'iifname "ptrans"'
+    rule = {**BASE, "in": "ptrans", "out": "srv"}
+    assert statements(rule, DOMAINS) == [
+        f'iifname "party" meta sdifname "ptrans" oifname "srv" tcp dport 80 {TAIL}'
+    ]
+
+
+def test_what_goes_into_a_routing_domain_is_known_by_the_interface_alone() -> None:
+    assert statements({**BASE, "in": "srv", "out": "ptrans"}, DOMAINS) == [
+        f'iifname "srv" oifname "ptrans" tcp dport 80 {TAIL}'
+    ]
