@@ -29,8 +29,9 @@ class Session:
 
 
 def sessions(text: str) -> tuple[Session, ...]:
-    """From `show bgp summary json`, ordered by family and address."""
+    """From `show bgp [vrf all] summary json`, ordered by family and address, of whatever domain."""
     data: Mapping[str, Any] = json.loads(text or "{}")
+    domains = [data] if FAMILIES.keys() & data.keys() else list(data.values())
     found = [
         Session(
             address=address,
@@ -41,8 +42,10 @@ def sessions(text: str) -> tuple[Session, ...]:
             sent=int(peer.get("pfxSnt", 0)),
             dynamic=bool(peer.get("dynamicPeer", False)),
         )
+        for domain in domains
+        if isinstance(domain, Mapping)
         for name, family in FAMILIES.items()
-        for address, peer in data.get(name, {}).get("peers", {}).items()
+        for address, peer in domain.get(name, {}).get("peers", {}).items()
     ]
     return tuple(sorted(found, key=lambda session: (session.family, session.address)))
 

@@ -25,7 +25,7 @@ COMMANDS = {
     "tracking": "chronyc -n -c tracking",
     "sources": "chronyc -n -c sources",
     "wireguard": "wg show all dump",
-    "bgp": "vtysh -c 'show bgp summary json'",
+    "bgp": "vtysh -c 'show bgp vrf all summary json'",
     "machine_id": "cat /etc/machine-id",
     "host_key": "cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub",
     "sshd": "sshd -T -C user=root,host=localhost,addr=127.0.0.1",

@@ -118,7 +118,8 @@ def test_a_unit_knows_the_way_to_the_centre(unit: PlannedUnit) -> None:
 def _neighbours(host: str) -> list[tuple[str, int]]:
     """Addresses and AS numbers that a router must have a session with: listed ones that are built."""
     routing = environment.facts(host)["routing"]
-    listed = [(neighbour["address"], neighbour["asn"]) for neighbour in routing["neighbors"]]
+    instances = [routing, *routing["domains"]]
+    listed = [(neighbour["address"], neighbour["asn"]) for one in instances for neighbour in one["neighbors"]]
     dialling = [
         (member["address"], environment.unit(environment.facts(member["description"])["unit"]).asn)
         for group in routing["listen"]

@@ -5,11 +5,8 @@ What is proven is what border routers are told; that a kernel does so is not.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -17,12 +14,10 @@ from netaddr import IPNetwork
 
 from province.domains import DEFAULT as DEFAULT_SPHERE
 from province.domains import ONE_TABLE, TABLES, VRF
-from province.hosts import Environment, Host, built_hosts, load_environment, plan_for
-from province.plan.model import Plan
+from province.hosts import built_hosts, load_environment
 from province.register.catalogue import SPHERES
 from province.register.model import CENTRE
-from province.render.configurations import Renderer, as_if_built, program_for
-from province.sources import load_sources
+from tests.support.borders import PRODUCTION, Keys, borders, environment, files, plan
 from tests.support.domains import (
     DEFAULT,
     FRR,
@@ -38,52 +33,6 @@ from tests.support.domains import (
 from tests.support.repository import ROOT
 
 REGISTERS = ("dien-bien", "hai-phong", "ba-ria-vung-tau-2012")
-PRODUCTION = "production"
-Files = Mapping[str, str]
-
-
-class _Keys(Mapping[str, str]):
-    """A public key for every name that is asked for: 32 bytes that nobody has the private half of."""
-
-    def __getitem__(self, name: str) -> str:
-        if name.startswith("packages/"):
-            raise KeyError(name)
-        return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 1
-
-
-@cache
-def environment(name: str) -> Environment:
-    """Production as it is declared, or a register with every member of its centre."""
-    if name == PRODUCTION:
-        return load_environment(ROOT / "inventories/production/environment.yml")
-    return as_if_built(load_sources(ROOT / "inventories/registers" / name))
-
-
-@cache
-def plan(name: str) -> Plan:
-    return plan_for(environment(name))
-
-
-@cache
-def borders(name: str, spheres: str = VRF) -> tuple[Host, ...]:
-    """The border routers."""
-    hosts = built_hosts(replace(environment(name), spheres=spheres), plan(name), _Keys())
-    return tuple(host for host in hosts if host.planned.machine == "edge")
-
-
-@cache
-def files(name: str, number: int = 0, spheres: str = VRF) -> Files:
-    """Every file of a border router."""
-    program = program_for(ROOT, ROOT / "inventories/common/group_vars")
-    made = Renderer(program, replace(environment(name), spheres=spheres), plan(name))
-    rendered = made.render(borders(name, spheres)[number])
-    return {file.path: file.content.decode() for file in rendered.files}
 
 
 @cache
@@ -198,7 +147,7 @@ def test_one_table_knows_nothing_of_domains() -> None:
 
 @pytest.mark.parametrize("name", [PRODUCTION, *REGISTERS])
 def test_hosts_that_know_one_sphere_have_no_domains(name: str) -> None:
-    hosts = built_hosts(environment(name), plan(name), _Keys())
+    hosts = built_hosts(environment(name), plan(name), Keys())
     others = [host for host in hosts if host.planned.machine != "edge"]
     assert others
     assert [host.name for host in others if host.facts()["domains"]] == []
