@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,39 @@ def command(hosts: Iterable[str], day: str = "") -> str:
     names = [shlex.quote(host) for host in hosts] or ["*"]
     files = " ".join(f"{PLACE}/{name}/{shlex.quote(day) if day else TODAY}.log*" for name in names)
     return f"for file in {files}; do if [ -e $file ]; then zcat --force $file; fi; done"
+
+
+def expression(text: str) -> str:
+    """A regular expression as given; ArgumentTypeError says what is wrong with it."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from error
+    return text
+
+
+def day(text: str) -> str:
+    """A day as the store names its files, 2026-11-22; ArgumentTypeError for anything else."""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day like 2026-11-22") from error
+
+
+def clock(text: str) -> str:
+    """A time of the day, 14:30; ArgumentTypeError for anything else."""
+    try:
+        return time.fromisoformat(text).strftime("%H:%M")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time like 14:30") from error
+
+
+def between(records: Iterable[dict[str, Any]], since: str = "", until: str = "") -> Iterator[dict[str, Any]]:
+    """Records sent from `since` on and before `until`, times of the day by the sender's clock."""
+    for record in records:
+        sent = str(record.get("sent", ""))[11:16]
+        if (not since or sent >= since) and (not until or sent < until):
+            yield record
 
 
 def lines(text: str, match: str = "") -> Iterator[dict[str, Any]]:
@@ -51,8 +85,12 @@ def add_commands(subparsers: Any) -> None:
     parser = subparsers.add_parser("logs", help="show lines of the central store of logs")
     parser.add_argument("environment", help="an environment, or its environment.yml")
     parser.add_argument("hosts", nargs="*", metavar="HOST", help="only these hosts")
-    parser.add_argument("--match", default="", help="only lines that match, a regular expression")
-    parser.add_argument("--day", default="", help="a day as 2026-11-22; today where nothing is said")
+    parser.add_argument(
+        "--match", type=expression, default="", help="only lines that match, a regular expression"
+    )
+    parser.add_argument("--day", type=day, help="a day as 2026-11-22; today where nothing is said")
+    parser.add_argument("--since", type=clock, help="only lines sent at this time or later, as 14:30")
+    parser.add_argument("--until", type=clock, help="only lines sent before this time, as 15:00")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.set_defaults(run=_run)
 
@@ -71,8 +109,11 @@ def _run(arguments: argparse.Namespace) -> int:
     if unknown:
         sys.stderr.write(f"{environment.name} has no {', '.join(unknown)}.\n")
         return 2
-    store = next(name for name, roles in names.items() if "log_store" in roles)
-    asked = command(arguments.hosts, arguments.day)
+    store = next((name for name, roles in names.items() if "log_store" in roles), None)
+    if store is None:
+        sys.stderr.write(f"{environment.name} has no store of logs.\n")
+        return 2
+    asked = command(arguments.hosts, arguments.day or "")
     config = state_dir(environment.name) / "ssh" / "config"
     said = subprocess.run(  # noqa: S603 - ssh with our own config
         ["ssh", "-F", str(config), "-o", "BatchMode=yes", store, asked],  # noqa: S607 - ssh of the machine
@@ -84,7 +125,10 @@ def _run(arguments: argparse.Namespace) -> int:
     if said.returncode != 0:
         sys.stderr.write(said.stderr or f"{store} ended with status {said.returncode}\n")
         return 1
-    for record in lines(said.stdout, arguments.match):
+    found = list(between(lines(said.stdout, arguments.match), arguments.since or "", arguments.until or ""))
+    for record in found:
         text = json.dumps(record, ensure_ascii=False) if arguments.format == "json" else shown(record)
         sys.stdout.write(f"{text}\n")
+    if not found:
+        sys.stderr.write("No line of that day matches.\n")
     return 0
