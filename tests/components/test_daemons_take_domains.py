@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from province.lab.image import cached_image
-from tests.support.borders import PRODUCTION, files
+from province.register.catalogue import SPHERES
+from tests.support.borders import PRODUCTION, files, spheres
 from tests.support.domains import FRR, NETWORKD, RULES, sections
 from tests.support.eventually import eventually
 from tests.support.host_root import Space, spaces, unpack
@@ -131,3 +132,23 @@ def test_networkd_ends_the_lookups_of_a_domain_and_closes_it_to_the_other_sphere
             return True
 
         assert eventually(refused, WITHIN, every=0.2)
+    _what_is_found(space)
+
+
+def _what_is_found(space: Space) -> None:
+    """With a way to a unit of the Party, as answers need it: the government's hubs do not find it."""
+    party, government = (next(s for s in spheres(PRODUCTION) if s.name == name) for name in SPHERES[::-1])
+    space.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+    for other in ("far", "nobody"):
+        space.run("ip", "link", "set", other, "up")
+    for version, six in ((4, "-4"), (6, "-6")):
+        unit, own = (min(n for n in s.units if n.version == version) for s in (party, government))
+        space.run("ip", six, "route", "add", str(unit), "dev", STAND_IN)
+        space.run("ip", six, "route", "add", str(own), "dev", "trans")
+        server = ["ip", six, "route", "get", str(unit[1])]
+        assert f"dev {STAND_IN}" in space.run(*server)
+        with pytest.raises(RuntimeError, match=r"unreachable|No route to host"):
+            space.run(*server, "from", str(own[1]), "iif", "trans")
+        # What comes in there goes on to whatever is not the Party's.
+        back = space.run("ip", six, "route", "get", str(own[2]), "from", str(own[1]), "iif", "trans")
+        assert "dev trans" in back

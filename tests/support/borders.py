@@ -8,11 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
+from province.domains import DEFAULT as DEFAULT_SPHERE
 from province.domains import VRF
 from province.hosts import Environment, Host, built_hosts, load_environment, plan_for
 from province.plan.model import Plan
+from province.register.model import CENTRE
 from province.render.configurations import Renderer, as_if_built, program_for
 from province.sources import load_sources
+from tests.support.domains import DEFAULT, Sphere
 from tests.support.repository import ROOT
 
 PRODUCTION = "production"
@@ -61,3 +64,38 @@ def files(name: str, number: int = 0, spheres: str = VRF) -> Files:
     made = Renderer(program, replace(environment(name), spheres=spheres), plan(name))
     rendered = made.render(borders(name, spheres)[number])
     return {file.path: file.content.decode() for file in rendered.files}
+
+
+@cache
+def spheres(name: str, number: int = 0) -> tuple[Sphere, ...]:
+    """What the plan says of each sphere, by itself: not by the facts of the router."""
+    catalogue = environment(name).sources.catalogue
+    segments = {segment.id: segment for segment in plan(name).segments}
+    made = []
+    for hub in catalogue.hubs:
+        (transit,) = (i for i in borders(name)[number].planned.interfaces if i.name == hub.primary)
+        shared = [segments[f"{CENTRE}/{s.name}"] for s in catalogue.centre if hub.sphere in s.announced]
+        made.append(
+            Sphere(
+                name=hub.sphere,
+                domain=DEFAULT if hub.sphere == DEFAULT_SPHERE else hub.sphere,
+                transit=hub.primary,
+                standing=frozenset(a.cidr for a in transit.addresses),
+                hubs=frozenset(
+                    str(address.ip)
+                    for host in plan(name).hosts
+                    if host.machine == hub.id and host.member <= environment(name).members[hub.id]
+                    for interface in host.interfaces
+                    if interface.name == hub.primary
+                    for address in interface.addresses
+                ),
+                units=frozenset(
+                    block
+                    for unit in plan(name).units
+                    if unit.sphere == hub.sphere and unit.state != "closed"
+                    for block in (unit.prefix4, unit.prefix6)
+                ),
+                shared=frozenset(network for s in shared for network in (s.network4, s.network6)),
+            )
+        )
+    return tuple(made)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
 
 import pytest
 from netaddr import IPNetwork
@@ -16,14 +15,12 @@ from province.domains import DEFAULT as DEFAULT_SPHERE
 from province.domains import ONE_TABLE, TABLES, VRF
 from province.hosts import built_hosts, load_environment
 from province.register.catalogue import SPHERES
-from province.register.model import CENTRE
-from tests.support.borders import PRODUCTION, Keys, borders, environment, files, plan
+from tests.support.borders import PRODUCTION, Keys, borders, environment, files, plan, spheres
 from tests.support.domains import (
     DEFAULT,
     FRR,
     NETWORKD,
     RULES,
-    Sphere,
     UnknownLineError,
     chains,
     read,
@@ -33,41 +30,6 @@ from tests.support.domains import (
 from tests.support.repository import ROOT
 
 REGISTERS = ("dien-bien", "hai-phong", "ba-ria-vung-tau-2012")
-
-
-@cache
-def spheres(name: str, number: int = 0) -> tuple[Sphere, ...]:
-    """What the plan says of each sphere, by itself: not by the facts of the router."""
-    catalogue = environment(name).sources.catalogue
-    segments = {segment.id: segment for segment in plan(name).segments}
-    made = []
-    for hub in catalogue.hubs:
-        (transit,) = (i for i in borders(name)[number].planned.interfaces if i.name == hub.primary)
-        shared = [segments[f"{CENTRE}/{s.name}"] for s in catalogue.centre if hub.sphere in s.announced]
-        made.append(
-            Sphere(
-                name=hub.sphere,
-                domain=DEFAULT if hub.sphere == DEFAULT_SPHERE else hub.sphere,
-                transit=hub.primary,
-                standing=frozenset(a.cidr for a in transit.addresses),
-                hubs=frozenset(
-                    str(address.ip)
-                    for host in plan(name).hosts
-                    if host.machine == hub.id and host.member <= environment(name).members[hub.id]
-                    for interface in host.interfaces
-                    if interface.name == hub.primary
-                    for address in interface.addresses
-                ),
-                units=frozenset(
-                    block
-                    for unit in plan(name).units
-                    if unit.sphere == hub.sphere and unit.state != "closed"
-                    for block in (unit.prefix4, unit.prefix6)
-                ),
-                shared=frozenset(network for s in shared for network in (s.network4, s.network6)),
-            )
-        )
-    return tuple(made)
 
 
 EVERY = [(name, number) for name in (PRODUCTION, *REGISTERS) for number in (0, 1)]
