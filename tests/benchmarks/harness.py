@@ -96,6 +96,7 @@ class Figure:
     size: int
     of: str = "seconds"
     each: bool = False  # divided by the size
+    total: bool = False  # how often something happened in all rounds together, in place of the median
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +108,13 @@ class Bound:
     over: Figure | None = None
     most: float | None = None
     least: float | None = None
+    unit: str | None = None  # of a figure that is neither time in seconds nor memory nor a ratio
 
     def wanted(self) -> str:
         """The bound as the page says it."""
-        unit = "×" if self.over else " MiB" if self.figure.of == "mib" else " s"
+        unit = self.unit
+        if unit is None:
+            unit = "×" if self.over else " MiB" if self.figure.of == "mib" else " s"
         return f"≤ {self.most:g}{unit}" if self.most is not None else f"≥ {self.least:g}{unit}"
 
     def seen(self, runs: Sequence[Mapping[str, Any]]) -> float:
@@ -130,7 +134,8 @@ class Benchmark:
     `make(folder, size)` writes what all sides read, once for a run. `tiny` is the size at which the unit
     tests run every side. `packages` are those whose versions matter. `needs` is what must be there beside
     the Python environment: `image` (root and a cached host image) or `lab` (a complete lab, whose name is in
-    PROVINCE_ENVIRONMENT, else `lab`); empty for most.
+    PROVINCE_ENVIRONMENT, else `lab`); empty for most. `sums` are parts that count what happens seldom: the
+    page tells their sum.
     """
 
     name: str
@@ -141,6 +146,7 @@ class Benchmark:
     bounds: tuple[Bound, ...]
     make: Callable[[Path, int], None] = field(default=lambda *_: None)
     packages: tuple[str, ...] = ()
+    sums: tuple[str, ...] = ()
     needs: str = ""
     file: str = ""  # where it was found
 
@@ -171,13 +177,13 @@ def lack(needs: str) -> str:
 
 
 def median(runs: Iterable[Mapping[str, Any]], figure: Figure) -> float:
-    """The median of a figure over rounds."""
+    """The median of a figure over rounds, or its sum."""
     values: list[float] = [
         run[figure.of] if figure.of in ("seconds", "cpu", "mib") else run["parts"][figure.of]
         for run in runs
         if run["side"] == figure.side and run["size"] == figure.size
     ]
-    return statistics.median(values) / (figure.size if figure.each else 1)
+    return (sum if figure.total else statistics.median)(values) / (figure.size if figure.each else 1)
 
 
 def one_round(benchmark: Benchmark, side: Side, size: int, folder: Path) -> dict[str, Any]:
@@ -268,6 +274,7 @@ def record(benchmark: Benchmark, runs: list[dict[str, Any]], date: str) -> dict[
         "date": date,
         "machine": machine(),
         "packages": {name: version(name) for name in benchmark.packages},
+        **({"sums": list(benchmark.sums)} if benchmark.sums else {}),
         "sides": {side.name: side.words for side in benchmark.sides},
         "bounds": [
             {
@@ -312,7 +319,7 @@ def page(runs: Iterable[Mapping[str, Any]]) -> str:
         kind = _class(made["machine"])
         for bound in made["bounds"]:
             unit = bound["wanted"].lstrip("≤≥ 0123456789.e+-")
-            seen = f"{bound['seen']:.3g}{' ' if unit != '×' else ''}{unit}"
+            seen = f"{bound['seen']:.3g}{' ' if unit not in ('', '×') else ''}{unit}"
             held = "kept" if bound["kept"] else "**missed**"
             lines.append(
                 f"| {bound['claim']} | {bound['wanted']} | {seen} | {held} | {made['date']} | {kind} |"
@@ -348,9 +355,11 @@ def page(runs: Iterable[Mapping[str, Any]]) -> str:
             seconds = [run["seconds"] for run in own]
             cpu = [run["cpu"] for run in own if "cpu" in run]
             worked = f"{statistics.median(cpu):.3f}" if cpu else ""
+            sums = made.get("sums", ())
             parts = ", ".join(
-                f"{name} {statistics.median(run['parts'][name] for run in own):.3f}"
+                f"{name} {sum(values):.0f}" if name in sums else f"{name} {statistics.median(values):.3f}"
                 for name in own[0]["parts"]
+                for values in [[run["parts"][name] for run in own]]
             )
             lines.append(
                 f"| {size:,} | {side} | {len(own)} | {statistics.median(seconds):.3f} "

@@ -15,6 +15,10 @@ BENCHMARKS = {name: made for name, made in harness.benchmarks().items() if made.
 WANTED = {
     "hub-tunnels": {"peers missing": 0, "routes missing": 0, "units": 4},
     "hub-sessions": {"sessions": 4, "routes": 4},
+    # Six intervals, both families, on a line and in a tunnel.
+    "false-alarms": {"sessions": 24},
+    # Bytes that went each way of going, once.
+    "overlay": {"IPv4": 2 * 1024**2, "IPv6": 2 * 1024**2},
     # Two records of four gateways, each asked twenty times of who knows them.
     "names": {
         "Knot": {"asked": 160, "answers": 160},

@@ -12,6 +12,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from province.lab.image import cached_image
@@ -147,3 +148,24 @@ def joined(one: Space, other: Space, names: tuple[str, str]) -> None:
     for space, link, name in ((one, first, names[0]), (other, second, names[1])):
         subprocess.run([ip, "link", "set", link, "netns", space.name, "name", name], check=True)
         space.run("ip", "link", "set", name, "up")
+
+
+def tunnelled(one: Space, other: Space, name: str, mtu: int = 1420) -> None:
+    """A tunnel of user-space WireGuard over the link `line` of both spaces; its ends are called `name`."""
+    private = [space.run("wg", "genkey").strip() for space in (one, other)]
+    public = [one.run("wg", "pubkey", text=key + "\n").strip() for key in private]
+    for place, space in enumerate((one, other)):
+        own, theirs = f"198.51.100.{place + 1}", f"198.51.100.{2 - place}"
+        space.run("ip", "address", "replace", f"{own}/30", "dev", "line")
+        # Both share /run of the root, where a tunnel's socket has the name of its link: it is renamed after.
+        link = f"wg{place}-{os.getpid()}"
+        space.start("wireguard-go", "--foreground", link)
+        eventually(partial(space.run, "wg", "show", link, check=False), within=30, every=0.05)
+        text = (
+            f"[Interface]\nPrivateKey = {private[place]}\nListenPort = 51820\n\n"
+            f"[Peer]\nPublicKey = {public[1 - place]}\nEndpoint = {theirs}:51820\n"
+            "AllowedIPs = 0.0.0.0/0, ::/0\n"
+        )
+        space.run("wg", "setconf", link, "/dev/stdin", text=text)
+        space.run("ip", "link", "set", link, "name", name)
+        space.run("ip", "link", "set", name, "mtu", str(mtu), "up")

@@ -67,6 +67,28 @@ def test_a_bound_compares_medians_and_is_missed_beyond_it() -> None:
     assert Bound(claim="memory", figure=Figure(side="a", size=10, of="mib"), most=1).seen(made) == 8.0
 
 
+def test_what_happens_seldom_is_counted_in_all_rounds_together() -> None:
+    made = runs(("a", 0.0), ("a", 0.0), ("a", 4.0))
+    bound = Bound(claim="none", figure=Figure(side="a", size=10, of="read", total=True), most=0, unit="")
+    assert bound.seen(made) == 2.0
+    assert not bound.kept(2.0)
+    assert bound.wanted() == "≤ 0"
+    told = {
+        "benchmark": "alarms",
+        "title": "",
+        "date": "",
+        "machine": harness.machine(),
+        "packages": {},
+        "sums": ["read"],
+        "sides": {"a": ""},
+        "bounds": [{"claim": "none", "wanted": "≤ 0", "seen": 2.0, "kept": False}],
+        "rounds": made,
+    }
+    page = harness.page([told])
+    assert "| none | ≤ 0 | 2 | **missed** |" in page
+    assert "| read 2 |" in page
+
+
 def test_memory_is_that_of_the_work() -> None:
     meter = Meter()
     held = bytearray(40 << 20)
