@@ -154,6 +154,10 @@ class Machine:
         enter = f"nsenter --net=/run/netns/{shlex.quote(within)} " if within else ""
         command = f"{enter}python3 -c {shlex.quote(source(program))}"
         transport = self.client.get_transport()
+        if transport is None or not transport.is_active():
+            # The server ends a connection that nobody has used for five minutes.
+            del self.__dict__["client"]
+            transport = self.client.get_transport()
         assert transport is not None
         channel = transport.open_session(timeout=60)
         channel.settimeout(300)
