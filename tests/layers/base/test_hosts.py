@@ -96,6 +96,14 @@ def test_only_declared_units_start_by_themselves(host: str) -> None:
     assert declared - found == set()
 
 
+@pytest.mark.parametrize("host", HOSTS)
+def test_what_starts_by_itself_is_at_work(host: str) -> None:
+    """A daemon without a port is missed by nobody until it is needed: a standby, a watch, a log of drops."""
+    declared = {unit for role in environment.planned(host).roles for unit in _enabled_by(role)}
+    at_work = {unit.name for unit in state(host).units if unit.active == "active"}
+    assert declared - at_work == set()
+
+
 def _enabled_by(role: str) -> set[str]:
     """Units that a role's task enables."""
     tasks = yaml.safe_load(
