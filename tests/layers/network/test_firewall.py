@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+
 import pytest
 from netaddr import IPAddress, IPNetwork
 
@@ -9,7 +12,7 @@ from province.plan.model import Segment
 from tests.support import environment, expected
 from tests.support.devices import DEVICE, own_addresses, stranger
 from tests.support.edges import EDGES, carriers
-from tests.support.places import machine
+from tests.support.places import batch, machine
 from tests.support.probes import Listener, Outcome, Question, listening, questions
 from tests.support.refusals import PATIENCE, forbidden, refuse_all, targets
 from tests.support.state import state
@@ -48,6 +51,49 @@ def test_what_no_rule_names_is_dropped_and_counted(host: str) -> None:
         assert chain.rules[-1].verdict in ("drop", "reject")
         assert chain.rules[-1].packets is not None
         assert chain.rules[-1].comment == "drop"
+
+
+@pytest.mark.requirement("tcvn-14423/5.5.2.1c-host-firewall", "tcvn-14423/5.12.2.4-spoofing")
+@pytest.mark.parametrize("host", HOSTS)
+def test_every_table_is_loaded_as_its_file_says(host: str) -> None:
+    """All of it: lines of the log, false senders, marks and queues of services, on second members as well.
+
+    The kernel lists the file's rules as it lists the loaded ones: loaded once more, in a namespace apart.
+    """
+    files = {"province": "/etc/province/firewall/rules.nft"}
+    if environment.facts(host).get("shaping"):
+        files["shaping"] = "/etc/traffic-shaping/marks.nft"
+    load = " && ".join(f"nft -f {path}" for path in files.values())
+    said = batch(
+        machine(host),
+        {
+            "meant": f"unshare --net sh -c '{load} && nft -j -s list ruleset'",
+            "found": "nft -j -s list ruleset",
+        },
+    )
+    meant, found = (_rules(said[which].checked(), files) for which in ("meant", "found"))
+    assert len(meant) > 50
+    assert [line for line in meant if line not in found] == [], "in the file, not in the kernel"
+    assert [line for line in found if line not in meant] == [], "in the kernel, not in the file"
+
+
+def _rules(listed: str, tables: Iterable[str]) -> dict[str, int]:
+    """Lines of tables without what changes by itself; rules with what stands before them in their chain."""
+    lines: dict[str, int] = {}
+    before: dict[tuple[str, str], str] = {}
+    for entry in json.loads(listed)["nftables"]:
+        for kind, item in entry.items():
+            if item.get("table", item.get("name")) not in tables:
+                continue
+            if "dynamic" in item.get("flags", ()):
+                item.pop("elem", None)
+            kept = {key: value for key, value in item.items() if key not in ("handle", "packets", "bytes")}
+            line = json.dumps({kind: kept}, sort_keys=True)
+            if kind == "rule":
+                chain = item["table"], item["chain"]
+                before[chain], line = line, f"{line} after {before.get(chain, 'nothing')}"
+            lines[line] = lines.get(line, 0) + 1
+    return lines
 
 
 @pytest.mark.requirement("tcvn-14423/5.5.2.1c-host-firewall")
