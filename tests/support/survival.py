@@ -21,6 +21,7 @@ from tests.support.places import NoLabError, Place, Running, batch, machine
 EVERY = 0.01  # seconds between probes: 100 Hz
 HEALTHY = 120.0  # seconds until a machine that was switched on serves again
 STATE = 60.0  # seconds that Incus may take
+NOBODY = ("192.0.2.1", "192.0.2.2")  # addresses of examples (RFC 5737)
 
 
 def _incus() -> tuple[Incus, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 import time
 
 import pytest
@@ -11,8 +13,9 @@ from province.observe.frr import Session
 from province.plan.model import PlannedUnit
 from tests.support import environment
 from tests.support.eventually import eventually
-from tests.support.places import batch, machine
+from tests.support.places import batch, batch_all, machine
 from tests.support.state import state
+from tests.support.survival import NOBODY
 
 ROUTERS = tuple(host for host in environment.ours() if environment.facts(host).get("routing"))
 TUNNELS = tuple(host for host in environment.ours() if environment.facts(host).get("wireguard"))
@@ -83,9 +86,47 @@ def test_bgp_sessions_are_established_exactly_as_planned(host: str) -> None:
     assert eventually(established, within=60, every=2)
 
 
-def test_the_edge_knows_the_way_to_every_built_unit_and_to_no_other() -> None:
+@pytest.mark.parametrize("host", ROUTERS)
+def test_every_neighbour_is_watched_by_bfd_and_missed_within_a_second(host: str) -> None:
+    """A session without it would be there as well, and end minutes after its neighbour."""
+    wanted = {address for address, _ in _neighbours(host)}
+
+    def watched() -> bool:
+        shown = batch(machine(host), {"bfd": "vtysh -c 'show bfd peers json'"})["bfd"].checked()
+        peers = {entry["peer"]: entry for entry in json.loads(shown)}
+        assert {address for address, entry in peers.items() if entry["status"] == "up"} == wanted
+        slow = {
+            address: entry
+            for address, entry in peers.items()
+            if max(entry["receive-interval"], entry["remote-transmit-interval"])
+            * entry["remote-detect-multiplier"]
+            > 1000
+        }
+        assert not slow, slow
+        return True
+
+    assert eventually(watched, within=60, every=2)
+
+
+@pytest.mark.parametrize("host", [host for host in ROUTERS if environment.facts(host).get("pair")])
+def test_a_connection_that_one_router_of_a_pair_knows_the_other_knows_too(host: str) -> None:
+    """One of nobody's is put into the memory of one; all pairs, both ways."""
+    peer = environment.facts(host)["pair"]["peer"]
+    other = next(name for name in ROUTERS if environment.facts(name).get("pair", {}).get("own") == peer)
+    port = 20000 + secrets.randbelow(10000)
+    ends = f"-p tcp -s {NOBODY[0]} -d {NOBODY[1]} --sport {port} --dport 80"
+    make = f"conntrack -I {ends} --state ESTABLISHED -u ASSURED -t 30"
+    known = f"conntrack -L {ends} | grep -q sport={port}"
+    batch(machine(host), {"make": make})["make"].checked()
+    try:
+        assert eventually(lambda: batch(machine(other), {"known": known})["known"].rc == 0, within=10)
+    finally:
+        batch_all((host, other), {"end": f"conntrack -D {ends}"})
+
+
+@pytest.mark.parametrize("edge", environment.in_group("edge"))
+def test_the_edge_knows_the_way_to_every_built_unit_and_to_no_other(edge: str) -> None:
     """The hub believes a unit only about the unit's own block, so these are the planned prefixes."""
-    edge = environment.only("edge")
     blocks = {str(block) for unit in environment.plan().units for block in (unit.prefix4, unit.prefix6)}
     wanted = {str(block) for unit in BUILT_UNITS for block in (unit.prefix4, unit.prefix6)}
 
