@@ -11,6 +11,13 @@ from tests.support.probes import Outcome, Question, questions
 Asked = tuple[str, str]  # name, type
 # An address of nobody (RFC 5737), for answers that must not be believed.
 FORGED = "192.0.2.66"
+# Every name that a resolver knows has run out, as if hours had passed: its cache goes out and in again.
+AGE = (
+    "unbound-control dump_cache > /run/cache.aged && unbound-control flush_zone {zone} >&2 && "
+    "sed -E 's/^;rrset [0-9]+ /;rrset 1 /; s/^(\\S+\\t)[0-9]+(\\tIN)/\\11\\2/; "
+    "s/^(msg \\S+ IN \\S+ [0-9]+ [0-9]+ )[0-9]+ /\\11 /' /run/cache.aged | unbound-control load_cache; "
+    "rm /run/cache.aged"
+)
 
 
 def ask_names(

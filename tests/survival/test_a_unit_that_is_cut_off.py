@@ -19,7 +19,7 @@ from province.observe import ntp
 from tests.support import environment
 from tests.support.eventually import eventually
 from tests.support.lines import cut
-from tests.support.names import ask_names, code, data
+from tests.support.names import AGE, ask_names, code, data
 from tests.support.pages import SCREENS, STATUS_SCRIPTS, open_status
 from tests.support.places import Place, batch, machine
 from tests.support.probes import Outcome, Question, questions
@@ -40,13 +40,6 @@ RETURNED = 60
 # Between the cut and what was heard before it lies at most one keepalive of BGP.
 DATED = 15
 LEASES = "/var/lib/kea/kea-leases4.csv"
-# Every name that the gateway knows has run out, as if hours had passed: its cache goes out and in again.
-AGE = (
-    "unbound-control dump_cache > /run/cache.aged && unbound-control flush_zone {zone} >&2 && "
-    "sed -E 's/^;rrset [0-9]+ /;rrset 1 /; s/^(\\S+\\t)[0-9]+(\\tIN)/\\11\\2/; "
-    "s/^(msg \\S+ IN \\S+ [0-9]+ [0-9]+ )[0-9]+ /\\11 /' /run/cache.aged | unbound-control load_cache; "
-    "rm /run/cache.aged"
-)
 
 
 @dataclass(frozen=True)

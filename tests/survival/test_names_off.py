@@ -12,7 +12,7 @@ import pytest
 from province.plan.model import Plan
 from tests.support import environment
 from tests.support.eventually import eventually
-from tests.support.names import FORGED, Asked, ask_names, code, data
+from tests.support.names import AGE, FORGED, Asked, ask_names, code, data
 from tests.support.places import ask, batch, machine
 from tests.support.survival import power_on, without
 
@@ -124,6 +124,32 @@ def test_answers_of_a_forged_name_server_are_refused(fresh: Iterator[Asked]) -> 
         # What was not believed is not asked again for a while: the cache of the test's own names goes.
         batch(machine(place), {"flush": "unbound-control flush_bogus; unbound-control flush_infra all"})
         eventually(lambda place=place: unknown(others, addresses(place)[0]) == {}, within=60)  # type: ignore[misc]  # of its own turn
+
+
+def test_known_names_are_answered_while_no_name_server_is(fresh: Iterator[Asked], plan: Plan) -> None:
+    """Also when they have run out, by either resolver; a name that nobody had asked for is not."""
+    known, new = take(fresh, 1), take(fresh, 1)
+    for place in RESOLVERS:
+        assert unknown(known, addresses(place)[0]) == {}
+    with ExitStack() as stack:
+        for host in NAME_SERVERS:
+            stack.callback(batch, machine(host), {"start": "systemctl start knot"})
+            batch(machine(host), {"stop": "systemctl stop knot"})["stop"].checked()
+        for place in RESOLVERS:
+            batch(machine(place), {"age": AGE.format(zone=plan.domain)})["age"].checked()
+        eventually(lambda: not any(map(_fresh, RESOLVERS, known * len(RESOLVERS))), within=5)
+        for place in RESOLVERS:
+            assert unknown(known, addresses(place)[0]) == {}
+            assert unknown(new, addresses(place)[0]) != {}
+    for place in RESOLVERS:
+        batch(machine(place), {"flush": "unbound-control flush_infra all"})
+        eventually(lambda place=place: unknown(new, addresses(place)[0]) == {}, within=60)  # type: ignore[misc]  # of its own turn
+
+
+def _fresh(resolver: str, asked: Asked) -> bool:
+    """Whether a resolver has an answer that has not run out: a dump leaves out the others."""
+    dump = batch(machine(resolver), {"dump": "unbound-control dump_cache"})["dump"].checked()
+    return f"msg {asked[0].rstrip('.')}." in dump
 
 
 def test_keys_roll_while_a_validating_resolver_asks_and_notices_nothing() -> None:
