@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -228,6 +229,55 @@ def test_the_resolver_proves_our_names_and_their_absence(resolver: str, plan: Pl
     for key, said in batch(machine(environment.only("app")), commands, timeout=60).items():
         flags = next(line for line in said.splitlines() if line.startswith(";; flags:"))
         assert " ad" in flags.partition(";; flags:")[2].partition(";")[0], f"{key}: {said}"
+
+
+@pytest.mark.parametrize("host", environment.in_group("workstation"))
+def test_a_unit_s_gateway_proves_names_for_itself(host: str, plan: Plan) -> None:
+    """It says so (AD) of its own accord: who only passes on what the centre proved does not pass that on."""
+    server = environment.facts(host)["resolvers"][0]
+    commands = {
+        name: f"dig +dnssec @{server} {name} A"
+        for name in (f"start.{plan.domain}", f"no-such-name.{plan.domain}")
+    }
+    for name, said in batch(machine(host), commands, timeout=60).items():
+        flags = next((line for line in said.splitlines() if line.startswith(";; flags:")), "")
+        assert " ad" in flags.partition(";; flags:")[2].partition(";")[0], f"{name}: {said} {said.err}"
+
+
+# As fast as answers come, fifty on their way at a time; what is not answered is given up.
+HURRY = """
+import select, socket, struct
+line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); line.connect((SERVER, 53)); line.setblocking(False)
+labels = b"".join(bytes([len(part)]) + part for part in NAME.encode().split(b"."))
+packet = struct.pack("!HHHHHH", 1, 0x0100, 1, 0, 0, 0) + labels + bytes(1) + struct.pack("!HH", 6, 1)
+heard = 0
+for _ in range(COUNT // 50):
+    for _ in range(50): line.send(packet)
+    for _ in range(50):
+        if not select.select([line], [], [], 0.02)[0]: break
+        line.recv(4096); heard += 1
+print(heard)
+"""
+
+
+@pytest.mark.parametrize("resolver", environment.in_group("resolver"))
+def test_who_asks_too_much_is_not_answered_and_others_are(resolver: str, plan: Plan) -> None:
+    """One address has its thousand questions a second; the resolver counts what it leaves unanswered."""
+    greedy, other = environment.only("app"), environment.only("log")
+    server = service_addresses(resolver)[0]
+    script = HURRY.replace("SERVER", repr(server)).replace("NAME", repr(plan.domain)).replace("COUNT", "4000")
+    asked = [(f"{plan.domain}.", "SOA")]
+
+    def limited() -> int:
+        said = batch(machine(resolver), {"it": "unbound-control stats_noreset"})["it"].checked()
+        return int(said.partition("total.num.queries_ip_ratelimited=")[2].split()[0])
+
+    before = limited()
+    heard = int(batch(machine(greedy), {"it": f"python3 -c {shlex.quote(script)}"})["it"].checked())
+    assert 500 < heard < 4000
+    assert limited() - before > 500
+    assert data(ask_names(machine(other), server, asked)[asked[0]], "SOA")
+    eventually(lambda: data(ask_names(machine(greedy), server, asked)[asked[0]], "SOA"), within=15)
 
 
 @pytest.mark.requirement("tcvn-14423/5.9.2.2-dns-filter")
