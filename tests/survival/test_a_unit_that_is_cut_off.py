@@ -86,9 +86,9 @@ def clock() -> float:
 
 
 def expires() -> int:
-    """When the PC's lease ends, from the file of the gateway's DHCP server."""
+    """When the PC's lease ends, by the files of the lease server, which begins a new one every hour."""
     link = batch(machine(PC), {"mac": f"cat /sys/class/net/{LAN}/address"})["mac"].checked().strip()
-    last = f"grep -F {link} {LEASES} | tail -1"
+    last = f"cat {LEASES}.2 {LEASES}.1 {LEASES} 2>/dev/null | grep -F {link} | tail -1"
     return int(batch(machine(GATEWAY), {"lease": last})["lease"].checked().split(",")[4])
 
 
