@@ -113,6 +113,38 @@ def test_a_stranger_with_a_certificate_of_its_own_is_refused_and_named(
     assert "rsp" in _handshake(host, f"{FOLDER}/pair.pem"), "not even its own pair is taken: nothing is shown"
 
 
+# The forwarder's own configuration, sent elsewhere: to whoever has a pair, on this host; what comes is shown.
+ELSEWHERE = r"""
+set -e; place=$(mktemp -d); trap 'kill -KILL $(jobs -p); wait; rm -rf $place' EXIT; mkdir $place/spool
+sed "s|target=\"[^\"]*\"|target=\"127.0.0.1\"|; s|port=\"[0-9]*\"|port=\"PORT\"|; s|/var/spool/province-logs|$place/spool|" \
+    FOLDER/rsyslog.conf > $place/conf
+openssl s_server -accept 127.0.0.1:PORT -cert PAIR -key PAIR -quiet < /dev/zero > $place/came 2> $place/said &
+timeout --signal=KILL 6 rsyslogd -n -iNONE -f $place/conf > $place/told 2>&1 || true
+grep -m 1 fingerprint $place/told || tail -qc 300 $place/said $place/told; head -c 300 $place/came | tr -dc '[:print:]'
+"""  # noqa: E501 - lines of a shell
+
+
+@pytest.mark.parametrize("whose", ["the store's", "a stranger's"])
+def test_hosts_tell_a_store_with_the_certificate_that_they_know_and_no_other(
+    whose: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """On the store's host, which sends as all others do and has the pair: only that one is greeted."""
+    ledger = Ledger.create(tmp_path_factory.mktemp("state") / "foreign")
+    ledger.ensure_keypair("log/stranger", Kind.TLS)
+    pair = base64.b64encode(ledger.secret("log/stranger")).decode()
+    place, known = machine(store()), whose == "the store's"
+    path = "/etc/province/log-store/pair.pem" if known else "/run/stranger.pem"
+    port = str(20000 + secrets.randbelow(10000))
+    script = ELSEWHERE.replace("PORT", port).replace("PAIR", path).replace("FOLDER", FOLDER)
+    try:
+        batch(place, {"lay": f"umask 077; echo {pair} | base64 -d > /run/stranger.pem"})["lay"].checked()
+        said = batch(place, {"it": script}, timeout=40)["it"]
+    finally:
+        batch(place, {"away": "rm -f /run/stranger.pem"})
+    assert ("relp_version" in said) == known, f"{said} {said.err}"
+    assert known or "fingerprint" in said, f"nobody came: {said} {said.err}"
+
+
 @pytest.mark.parametrize("host", SENDERS)
 def test_private_halves_are_for_root_alone_and_the_one_is_not_the_other_s(host: str) -> None:
     said = batch(machine(host), {"mode": f"stat -c '%a %U' {FOLDER} {FOLDER}/pair.pem {FOLDER}/rsyslog.conf"})
