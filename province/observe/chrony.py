@@ -19,6 +19,11 @@ class Tracking:
         """Whether the clock follows something, be it only its own (orphan)."""
         return self.leap != "Not synchronised" and 0 < self.stratum < 16
 
+    @property
+    def alone(self) -> bool:
+        """Whether the clock follows nothing but itself (orphan)."""
+        return self.synchronised and not self.reference
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:

@@ -13,7 +13,7 @@ from province.ledger import Ledger
 from tests.support import environment
 from tests.support.edges import names
 from tests.support.eventually import eventually
-from tests.support.hubs import GATEWAY, PEERS, UNIT, preferred, taken
+from tests.support.hubs import Way, ways
 from tests.support.places import ask, batch, machine
 from tests.support.survival import probing
 
@@ -21,24 +21,24 @@ from tests.support.survival import probing
 FOLDERS = [f"/{name}" for name in ("etc", "root", "run", "tmp", "var", "home", "opt", "usr/local", "dev/shm")]
 
 
-@pytest.fixture(autouse=True)
-def whole() -> Iterator[None]:
-    """The unit takes the hub that it prefers before and after, and nothing is under way."""
-    assert len(PEERS) == 2, f"{UNIT.id} has no two hubs: members {{hub: 2, hub_party: 2}}"
-    eventually(lambda: taken() == {preferred()}, within=30)
-    yield
+@pytest.fixture
+def way() -> Iterator[Way]:
+    """A unit that takes the hub that it prefers before and after, with nothing under way."""
+    way = ways()["government"]
+    eventually(lambda: way.taken() == {way.preferred()}, within=30)
+    yield way
     assert rotation.read(environment.state_directory()) == rotation.NONE
-    eventually(lambda: taken() == {preferred()}, within=60)
+    eventually(lambda: way.taken() == {way.preferred()}, within=60)
 
 
 @pytest.mark.parametrize("end", ["gateway", "hub"])
-def test_a_new_key_costs_no_question_and_leaves_nothing_of_the_old_one(end: str) -> None:
+def test_a_new_key_costs_no_question_and_leaves_nothing_of_the_old_one(end: str, way: Way) -> None:
     """Asked at 100 Hz in both families, from the unit through the tunnels; the command is the operator's."""
-    host = GATEWAY if end == "gateway" else preferred()
+    host = way.gateway if end == "gateway" else way.preferred()
     ledger = Ledger.open(environment.state_directory())
     old = ledger.secret(f"wireguard/{host}").decode()
-    before = {name: _keys(name) for name in (GATEWAY, *PEERS)}
-    with probing(machine(GATEWAY), names=names()) as heard:
+    before = {name: _keys(name) for name in (way.gateway, *way.peers)}
+    with probing(machine(way.gateway), names=names()) as heard:
         assert main(["keys", "rotate", environment.name(), "--host", host]) == 0
     assert len(heard.gaps) == 2
     for gap in heard.gaps:
@@ -51,7 +51,7 @@ def test_a_new_key_costs_no_question_and_leaves_nothing_of_the_old_one(end: str)
     after = {name: _keys(name) for name in before}
     assert after[host][0] == new
     assert {name for name, (_, known) in after.items() if new in known} == (
-        {GATEWAY} if host in PEERS else set(PEERS)
+        {way.gateway} if host in way.peers else set(way.peers)
     )
     assert [name for name, (own, known) in after.items() if was in (own, *known)] == []
     assert ledger.secret(f"wireguard/{host}").decode() != old

@@ -12,6 +12,7 @@ import pytest
 from netaddr import IPAddress, IPNetwork
 
 from province.observe import dns, ntp
+from province.observe.chrony import tracking
 from province.plan.model import Plan
 from tests.support import dnsviz, environment
 from tests.support.devices import DEVICE, stranger
@@ -295,12 +296,11 @@ def test_without_a_clock_outside_exactly_one_time_server_leads_and_all_follow() 
     if environment.environment().time_upstreams:
         pytest.skip("there is a clock outside")
     servers, hosts = environment.in_group("resolver"), environment.in_group("centre", "unit_gateway")
-    # reference, address, stratum, …, offset: as `chronyc -c tracking` has it.
     shown = batch_all(hosts, {"tracking": "chronyc -n -c tracking"})
-    tracked = {host: said["tracking"].checked().strip().split(",") for host, said in shown.items()}
-    leaders = [host for host in servers if tracked[host][0] == "7F7F0101"]
+    tracked = {host: tracking(said["tracking"].checked()) for host, said in shown.items()}
+    leaders = [host for host in servers if tracked[host].alone]
     assert len(leaders) == 1, tracked
-    own = set(service_addresses(leaders[0])) | {address for s in servers for address in service_addresses(s)}
+    own = {address for server in servers for address in service_addresses(server)}
     for host in set(hosts) - set(leaders):
-        assert tracked[host][1] in own, f"{host}: {tracked[host]}"
-        assert abs(float(tracked[host][4])) < 0.1, f"{host}: {tracked[host]}"
+        assert tracked[host].reference in own, f"{host}: {tracked[host]}"
+        assert abs(tracked[host].offset) < 0.1, f"{host}: {tracked[host]}"
