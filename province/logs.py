@@ -96,6 +96,7 @@ def add_commands(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from province.facts import LOG_STORE
     from province.hosts import built_hosts, load_environment, plan_for
     from province.lab.places import environment_file
     from province.ledger import state_dir
@@ -109,7 +110,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if unknown:
         sys.stderr.write(f"{environment.name} has no {', '.join(unknown)}.\n")
         return 2
-    store = next((name for name, roles in names.items() if "log_store" in roles), None)
+    store = next((name for name, roles in names.items() if LOG_STORE in roles), None)
     if store is None:
         sys.stderr.write(f"{environment.name} has no store of logs.\n")
         return 2
@@ -124,6 +125,7 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     if said.returncode != 0:
         sys.stderr.write(said.stderr or f"{store} ended with status {said.returncode}\n")
+        sys.stderr.write(f"Next: province status {environment.name}\n")
         return 1
     found = list(between(lines(said.stdout, arguments.match), arguments.since or "", arguments.until or ""))
     for record in found:

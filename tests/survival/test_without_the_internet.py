@@ -48,7 +48,7 @@ def _cut() -> Iterator[None]:
         yield
     finally:
         link("up")
-        batch(machine(HOST), {"out": f"apt-get -qq --yes purge {PACKAGE}"}, timeout=60)
+        batch(machine(HOST), {"out": f"apt-get -qq --yes purge --auto-remove {PACKAGE}"}, timeout=60)
 
         def back() -> bool:
             return outside() == 0

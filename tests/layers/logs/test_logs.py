@@ -7,6 +7,7 @@ import json
 import secrets
 
 import pytest
+import yaml
 
 from province.ledger import Kind, Ledger, fingerprint
 from tests.support import environment
@@ -180,8 +181,10 @@ def test_a_disk_that_is_nearly_full_is_said_in_the_log_itself(mark: str) -> None
     assert record["severity"] == "warning"
 
 
-def test_all_that_was_promised_to_be_sent_has_left_the_hosts_or_waits_in_bounds() -> None:
-    """No host's disk holds more than it may."""
+def test_what_waits_on_hosts_is_no_more_than_they_may_keep() -> None:
+    """Room for one file more: the queue takes one away when all of it has been sent."""
+    defaults = environment.ROOT / "roles/log_forwarder/defaults/main.yml"
+    most = yaml.safe_load(defaults.read_text(encoding="utf-8"))["log_forwarder_spool_mib"]
     said = batch_all(SENDERS, {"size": "du -sm /var/spool/province-logs | cut -f 1"})
     sizes = {host: int(heard["size"].checked()) for host, heard in said.items()}
-    assert max(sizes.values()) <= 140, sizes
+    assert max(sizes.values()) <= most + 5, sizes
