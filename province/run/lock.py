@@ -22,6 +22,8 @@ from province.run.failure import fail
 from province.run.timings import words
 
 RUN_VARIABLE = "PROVINCE_RUN"
+# When the run began, in nanoseconds: hosts refuse what is left of one that began earlier than another.
+BEGAN_VARIABLE = "PROVINCE_BEGAN"
 _GRACE = 10.0  # seconds between TERM and KILL for what a killed run left
 
 
@@ -36,28 +38,36 @@ class Holder:
 
 
 @contextmanager
-def run_lock(path: Path, command: str) -> Iterator[str]:
+def run_lock(path: Path, command: str, *, shared: bool = False) -> Iterator[str]:
     """Hold the lock while the block runs; yields the id of the run.
+
+    `shared` is for who only looks: several may hold it at the same time, and nobody who changes something.
 
     Somebody else holding it is a failure at once, which names the holder. Removing the file inside the
     block is allowed (`make down` removes the whole directory).
     """
-    descriptor = _acquire(path, command)
+    descriptor = _acquire(path, command, shared=shared)
     run = uuid.uuid4().hex
-    before = os.environ.get(RUN_VARIABLE)
+    began = time.time_ns()
+    before = {name: os.environ.get(name) for name in (RUN_VARIABLE, BEGAN_VARIABLE)}
     try:
         earlier = _read_holder(descriptor)
-        if earlier is not None and earlier.run:
+        # Who looks leaves alone what may be somebody's who looks as well: the next that changes ends it.
+        if earlier is not None and earlier.run and not shared:
             end_processes(survivors(earlier.run))
-        _write_holder(descriptor, Holder(pid=os.getpid(), command=command, since=time.time(), run=run))
-        os.environ[RUN_VARIABLE] = run
+        if not shared or earlier is None or not _alive(earlier.pid):
+            _write_holder(descriptor, Holder(pid=os.getpid(), command=command, since=began / 1e9, run=run))
+        os.environ |= {RUN_VARIABLE: run, BEGAN_VARIABLE: str(began)}
         yield run
-        os.ftruncate(descriptor, 0)  # ended as it should: nothing of it is left to be ended
+        now = _read_holder(descriptor)
+        if now is None or now.run == run:
+            os.ftruncate(descriptor, 0)  # ended as it should: nothing of it is left to be ended
     finally:
-        if before is None:
-            os.environ.pop(RUN_VARIABLE, None)
-        else:
-            os.environ[RUN_VARIABLE] = before
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
         os.close(descriptor)
 
 
@@ -98,12 +108,12 @@ def _alive(pid: int) -> bool:
     return state not in "ZX"  # a zombie has ended; whoever started it has not looked yet
 
 
-def _acquire(path: Path, command: str) -> int:
+def _acquire(path: Path, command: str, *, shared: bool) -> int:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     for _ in range(5):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = _read_holder(descriptor)
             os.close(descriptor)

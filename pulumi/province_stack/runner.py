@@ -62,6 +62,16 @@ def _silent(line: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """An object that a preview would make, change or remove; `keys` are those of it that differ."""
+
+    noun: str
+    name: str
+    operation: str
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What a run did (or, for a preview, would do) to objects of Incus.
 
@@ -75,6 +85,7 @@ class Summary:
     seconds: float
     drifted: int = 0
     message: str = ""
+    differences: tuple[Difference, ...] = ()
 
     @property
     def changed(self) -> int:
@@ -256,6 +267,7 @@ class Stack:
             seconds=time.monotonic() - started,
             drifted=watch.drifted,
             message=_message(result),
+            differences=tuple(watch.differences),
         )
 
     # --- healing ---
@@ -355,6 +367,7 @@ class _Watch:
     unchanged: int = 0
     drifted: int = 0
     errors: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
     _begun: dict[str, float] = field(default_factory=dict)
 
     def event(self, event: events.EngineEvent) -> None:
@@ -373,6 +386,7 @@ class _Watch:
         self._begun[step.urn] = time.monotonic()
         if self.verb == "preview" and step.op in _VERBS:
             self._count(step)
+            self._note(step)
 
     def _done(self, step: events.StepEventMetadata) -> None:
         if not step.type.startswith("incus:"):
@@ -389,6 +403,14 @@ class _Watch:
             self._count(step)
             seconds = time.monotonic() - self._begun.get(step.urn, time.monotonic())
             self.progress(f"{_label(step)} {_VERBS[step.op]} ({seconds:.1f} s)")
+
+    def _note(self, step: events.StepEventMetadata) -> None:
+        if step.type.startswith("incus:"):
+            noun, _, name = _label(step).partition(" ")
+            keys = tuple(sorted({*(step.detailed_diff or {}), *(step.diffs or [])}))
+            one = Difference(noun=noun, name=name, operation=str(step.op.value), keys=keys)
+            if one not in self.differences:
+                self.differences.append(one)
 
     def _count(self, step: events.StepEventMetadata) -> None:
         if step.type.startswith("incus:"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import zlib
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # What is the controller's own affair, not the host's.
 RENDERING = ("src", "each", "content")
+# When the run began, set by the run's lock (province/run/lock.py); not there for a playbook run by hand.
+BEGAN = "PROVINCE_BEGAN"
 
 
 def placed(dest: str, item: Mapping[str, Any]) -> str:
@@ -80,6 +83,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core has no type
         if entries:
             packed = zlib.compress(json.dumps(contents).encode())
             arguments["payload"] = base64.b64encode(packed).decode()
+        arguments["began"] = int(os.environ.get(BEGAN, "0"))
         result.update(
             self._execute_module(module_name="managed_tree", module_args=arguments, task_vars=task_vars)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import fnmatch
 import grp
 import hashlib
@@ -280,6 +281,12 @@ options:
   payload:
     description: Set by the action plugin; contents of the files.
     type: str
+  began:
+    description: Set by the action plugin; when the run began that this belongs to, in nanoseconds since the
+      epoch. A run that was killed on the controller may go on here for a while. Two never lay down at the
+      same time, and one never after one that began later. 0 (a playbook run by hand) is never too late.
+    type: int
+    default: 0
 author:
   - Province (@province)
 """
@@ -342,6 +349,11 @@ NEVER_EXCLUSIVE = frozenset(
     "etc/systemd",
     "etc/systemd/system",
 }
+TURN = "/run/province/turn"
+TURN_LIMIT = (
+    1200  # seconds to wait for an earlier run that is still at work here: longer than a unit may start
+)
+TURN_PAUSE = 0.1  # seconds between looks
 POLICY = "usr/sbin/policy-rc.d"
 POLICY_TEXT = "#!/bin/sh\n# managed_tree: services start when their files are in place\nexit 101\n"
 UNIT_FILE_DIRECTORIES = ("/etc/systemd/system/", "/etc/containers/systemd/", "/usr/local/lib/systemd/system/")
@@ -390,6 +402,8 @@ def run(argv: Sequence[str], *, seconds: int = 300) -> Done:
         )
     except FileNotFoundError:
         return Done(127, f"{argv[0]}: no such command", "")
+    except PermissionError:  # as a shell has it; in check mode it may get its mode later
+        return Done(126, f"{argv[0]}: not a program that may be run", "")
     except subprocess.TimeoutExpired:
         return Done(124, f"no end after {seconds} seconds", "")
     out = done.stdout.decode("utf-8", "replace")
@@ -471,6 +485,44 @@ def newest_change(root: Path, watched: Iterable[str]) -> float:
         for file in files_below(place):
             newest = max(newest, file.lstat().st_ctime)
     return newest
+
+
+@contextlib.contextmanager
+def in_turn(began: int, place: Path = Path(TURN), limit: float = TURN_LIMIT) -> Iterator[None]:
+    """Hold the host while the block runs, and refuse a run that is older than one which has been here.
+
+    The lock is the kernel's: it goes with its holder, however that ends. Whoever was killed on the controller
+    is waited for, since half of what it does may be done.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + limit
+    with os.fdopen(os.open(place, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise TreeError(
+                        f"Another run has been laying down on this host for more than {limit:g} seconds: "
+                        f"see what it waits for (fuser -v {place}), end it, then run again."
+                    ) from None
+                time.sleep(TURN_PAUSE)
+        said = file.read().strip()
+        latest = int(said) if said.isdecimal() else 0
+        if 0 < began < latest:
+            when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(latest / 1e9))
+            raise TreeError(
+                f"A run that began later ({when}) has been on this host, so this one, which was taken for "
+                "dead, changes nothing any more. If there was none, look at the clock of the machine that "
+                "runs it."
+            )
+        if began > latest:
+            file.seek(0)
+            file.write(str(began))
+            file.truncate()
+            file.flush()
+        yield
 
 
 class Tree:
@@ -655,7 +707,7 @@ class Tree:
             self.show_difference(file, b"")
             return True
         before = place.read_bytes()
-        if before != file.content:
+        if not self.same(before, file):
             self.say(f"Rewrote {file.dest}.")
             self.show_difference(file, before)
             return True
@@ -664,6 +716,10 @@ class Tree:
             self.say(f"Set {file.dest} to {file.mode:04o} {file.uid}:{file.gid}; it was {found}.")
             return True
         return False
+
+    def same(self, before: bytes, file: File) -> bool:
+        """Whether the host's content is the wanted one; who only looks knows no more of it than a digest."""
+        return before == file.content
 
     def show_difference(self, file: File, before: bytes) -> None:
         """Keep before and after for --diff, unless it must not or need not be read."""
@@ -1128,6 +1184,7 @@ def argument_spec() -> dict[str, Any]:
         ),
         "root": {"type": "str", "default": "/"},
         "payload": {"type": "str", "no_log": True},
+        "began": {"type": "int", "default": 0},
     }
 
 
@@ -1160,8 +1217,11 @@ def main() -> None:
     module.no_log_values.update(secret_lines(sensitive))
     tree = Tree(options, contents, check=module.check_mode, root=options["root"])
     failure = None
+    # Looking needs no turn; another root is a test's.
+    alone = not module.check_mode and options["root"] == "/"
     try:
-        tree.lay_down()
+        with in_turn(options["began"]) if alone else contextlib.nullcontext():
+            tree.lay_down()
     except TreeError as error:
         failure = str(error)
     except OSError as error:

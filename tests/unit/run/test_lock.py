@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from province.run.failure import RunFailedError
-from province.run.lock import RUN_VARIABLE, end_processes, run_lock, survivors
+from province.run.lock import BEGAN_VARIABLE, RUN_VARIABLE, end_processes, run_lock, survivors
 from tests.support.eventually import eventually
 
 HOLD = """
@@ -107,3 +107,28 @@ def test_only_processes_of_the_run_are_its_survivors() -> None:
         for process in (ours, other):
             process.kill()
             process.wait()
+
+
+def test_a_later_run_says_a_later_beginning_and_takes_its_word_back(tmp_path: Path) -> None:
+    """Hosts go by it: of two runs, the one that was taken for dead changes nothing after the other."""
+    said = []
+    for _ in range(2):
+        with run_lock(tmp_path / "lock", "make converge"):
+            said.append(int(os.environ[BEGAN_VARIABLE]))
+    assert 0 < said[0] < said[1]
+    assert BEGAN_VARIABLE not in os.environ
+    assert RUN_VARIABLE not in os.environ
+
+
+def test_who_only_looks_does_so_beside_others_and_not_beside_who_changes(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with run_lock(path, "make drift", shared=True):
+        with run_lock(path, "make drift HOST=ns-1", shared=True):
+            pass
+        with pytest.raises(RunFailedError) as told, run_lock(path, "make converge"):
+            pass
+        assert "`make drift`" in told.value.failure.came_back
+    with run_lock(path, "make converge"):
+        with pytest.raises(RunFailedError) as told, run_lock(path, "make drift", shared=True):
+            pass
+        assert "`make converge`" in told.value.failure.came_back

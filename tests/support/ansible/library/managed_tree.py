@@ -18,7 +18,8 @@ TASKS = "ansible-tasks.jsonl"
 def main() -> None:
     """Lay down what the action plugin has rendered, where a test can read it."""
     spec = {name: {"type": "list", "elements": "raw"} for name in LISTS.split()}
-    module = AnsibleModule(argument_spec={**spec, "payload": {"type": "str", "no_log": True}})
+    set_by_plugin = {"payload": {"type": "str", "no_log": True}, "began": {"type": "int"}}
+    module = AnsibleModule(argument_spec={**spec, **set_by_plugin})
     folder = Path(module._remote_tmp)
     folder.mkdir(parents=True, exist_ok=True)
     packed = module.params["payload"]
