@@ -58,12 +58,16 @@ def parse_deb822(text: str) -> list[Source]:
     return found
 
 
+def source_files(apt: Path = APT) -> list[Path]:
+    """Files that apt reads sources from, in its order."""
+    files = [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))]
+    return [path for path in files if path.is_file()]
+
+
 def machine_sources(apt: Path = APT) -> list[Source]:
     """Read all sources of this machine, in apt's order."""
     found: list[Source] = []
-    for path in [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))]:
-        if not path.is_file():
-            continue
+    for path in source_files(apt):
         text = path.read_text(encoding="utf-8", errors="replace")
         if path.suffix == ".sources":
             found += parse_deb822(text)

@@ -63,7 +63,7 @@ def ensure_engine(progress: Progress, running: Running) -> Path:
     running.now(f"compile {version}")
     must_run(
         [
-            str(_go()),
+            str(go_toolchain()),
             "build",
             "-trimpath",
             "-mod=readonly",
@@ -117,7 +117,7 @@ def _answers(binary: Path, version: str) -> bool:
     return said.returncode == 0 and said.stdout.strip() == f"v{version}"
 
 
-def _go() -> Path:
+def go_toolchain() -> Path:
     """Return the Go that came with the Python environment."""
     spec = find_spec("go")
     if spec is None or spec.origin is None:

@@ -12,16 +12,20 @@ if TYPE_CHECKING:
     from province.hosts import Environment, Host
     from province.plan.model import Plan, PlannedService
 
-_MANY_ROLES = 4
+_MANY_UNITS = 4  # whose hosts are listed; a screen has no room for those of thousands
+_WIDE = 120  # columns
 
 
 def text(environment: Environment, plan: Plan, hosts: Sequence[Host]) -> str:
-    """Return the screen, about as many lines as there are hosts and twelve more."""
+    """Return the screen: a line for each machine of the centre, and for each host of the first units."""
     config = state_dir(environment.name) / "ssh" / "config"
-    lines = [f"{plan.name} ({plan.domain}), environment {environment.name}", ""]
-    width = max(len(host.name) for host in hosts)
-    for host in hosts:
-        lines.append(f"  {host.name:<{width}}  {management_address(host):<16} {_does(host)}")
+    units = environment.units
+    suffix = "" if environment.name == "lab" else f" ENV={environment.name}"
+    lines = [f"{plan.name} ({plan.domain}), environment {environment.name}: {len(hosts)} hosts", ""]
+    lines += _table(environment, _shown(hosts, units, units[:_MANY_UNITS]))
+    if len(units) > _MANY_UNITS:
+        more = sum(1 for host in hosts if host.planned.owner in units[_MANY_UNITS:])
+        lines.append(f"  and {more} hosts of {len(units) - _MANY_UNITS} more units: make hosts{suffix}")
     lines += ["", "Reach a host:", f"  ssh -F {config} {hosts[0].name}"]
     workstation = next((host for host in hosts if host.planned.machine == "workstation"), None)
     pages = web_names(plan)
@@ -33,9 +37,10 @@ def text(environment: Environment, plan: Plan, hosts: Sequence[Host]) -> str:
         ]
     lines += [
         "Next:",
-        "  make test      prove it, from the linters to the unit's PC",
-        "  make status    this screen again",
-        "  make down      take it away",
+        f"  {f'make test{suffix}':<14} prove it, from the linters to the unit's PC",
+        f"  {f'make status{suffix}':<14} this screen again",
+        f"  {f'make runs{suffix}':<14} who ran what, and what it changed where",
+        f"  {f'make down{suffix}':<14} take it away",
     ]
     return "\n".join(lines)
 
@@ -63,8 +68,24 @@ def _is_web(service: PlannedService) -> bool:
     return any(port.protocol == "tcp" and port.number in (80, 443) for port in service.ports)
 
 
-def _does(host: Host) -> str:
-    base = {"system_base", "ssh_server", "network_interface", "firewall", "ntp"}
-    roles = [role for role in host.planned.roles if role not in base] or list(host.planned.roles)
-    shown = ", ".join(roles[:_MANY_ROLES])
-    return shown + (", …" if len(roles) > _MANY_ROLES else "")
+def _shown(hosts: Sequence[Host], units: Sequence[str], listed: Sequence[str]) -> list[list[Host]]:
+    """What has a line: members of a machine of the centre together, hosts of listed units each by itself."""
+    lines: dict[tuple[str, ...], list[Host]] = {}
+    for host in hosts:
+        owner = host.planned.owner
+        if owner in listed or owner not in units:
+            key = (owner, host.name) if owner in listed else (owner, host.planned.machine)
+            lines.setdefault(key, []).append(host)
+    return list(lines.values())
+
+
+def _table(environment: Environment, shown: Sequence[Sequence[Host]]) -> list[str]:
+    """Names, addresses and what the machine is, in columns."""
+    machines = environment.sources.catalogue.machines
+    names = [", ".join(host.name for host in members) for members in shown]
+    addresses = [", ".join(map(management_address, members)) for members in shown]
+    wide, middle = max(map(len, names)), max(map(len, addresses))
+    titles = (machines[members[0].planned.machine].title for members in shown)
+    rows = zip(names, addresses, titles, strict=True)
+    lines = [f"  {name:<{wide}}  {at:<{middle}}  {title}" for name, at, title in rows]
+    return [line if len(line) <= _WIDE else f"{line[: _WIDE - 1].rstrip(' ,')}…" for line in lines]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from netaddr import IPNetwork
 
+from province import asked
 from province.facts import (
     ARCHIVE_KEY,
     LOG_FORWARDER,
@@ -78,7 +79,7 @@ def missing(name: str) -> str:
         words = (("not built yet", planned - built), ("not wanted any more", built - planned))
         return "; ".join(f"{what}: {', '.join(sorted(hosts))}" for what, hosts in words if hosts)
     off = set[str]() if environment.provider == "none" else planned - _running(environment)
-    if off == planned:
+    if off and off == planned:
         return "none of its machines runs"
     return f"without power: {', '.join(sorted(off))}" if off else ""
 
@@ -132,7 +133,9 @@ def work(environment: Environment, plan: Plan, progress: Progress) -> int:
     with progress.step(keys["contact"]) as running:
         changed += _contact(environment, plan, running)
     with progress.step(keys["converge"]) as running:
-        changed += converge(name, progress, running).changed
+        # Hosts that were just made have everything to do; beside others, only they have.
+        look_first = changed == 0 or bool(asked.known(state_dir(name)))
+        changed += converge(name, progress, running, look_first=look_first).changed
     with progress.step(keys["smoke"]) as running:
         running.done(_smoke(environment, built_hosts(environment, plan), running))
     _mark(name).write_text(json.dumps({"hosts": sorted(host.name for host in hosts)}), encoding="utf-8")
@@ -140,8 +143,8 @@ def work(environment: Environment, plan: Plan, progress: Progress) -> int:
     progress.say(summary.text(environment, plan, built_hosts(environment, plan)))
     progress.say()
     took = words(sum(seconds for _, seconds in progress.durations))
-    verdict = "Nothing changed" if changed == 0 else f"{changed} changes"
-    progress.say(f"{verdict}. {command(name)} took {took}.")
+    verdict = "Nothing changed" if changed == 0 else f"{changed} change{'s' * (changed > 1)}"
+    progress.say(f"{verdict}. {command(name)} took {took}. The log: {progress.log_path}")
     return 0
 
 

@@ -16,13 +16,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from province.run.timings import Timings, words
 
 _TITLE_WIDTH = 26
 _WORTH_ANNOUNCING = 20.0  # seconds; steps expected to take longer say so at their start, off a terminal
-_LOGS_KEPT = 30
+_LOGS_KEPT = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,8 @@ class Progress:
         self._mutex = threading.Lock()
         self.started = time.monotonic()
         self.durations: list[tuple[str, float]] = []
+        self.told: list[tuple[str, float, str]] = []
+        self.playbook: dict[str, Any] = {}  # the recap of the playbook that ran, kept with the run's record
         self.log_path = log
         self._log: TextIO | None = None
         if log is not None:
@@ -125,6 +127,7 @@ class Progress:
         took = time.monotonic() - began
         self._timings.record(step.key, took)
         self.durations.append((step.title, took))
+        self.told.append((step.title, took, running.result))
         self.say(self._line(step, f"{words(took):>6}", running.result, self._left_text()))
         self._current = None
         self._detail = ""
@@ -197,3 +200,4 @@ class Progress:
 def _keep_newest(directory: Path) -> None:
     for old in sorted(directory.glob("*.log"))[:-_LOGS_KEPT]:
         old.unlink(missing_ok=True)
+        old.with_suffix(".json").unlink(missing_ok=True)

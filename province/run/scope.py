@@ -98,17 +98,18 @@ def changed_files(repository: Path, base: str = "") -> list[str] | None:
     Without a `base`: the point where this branch left the branch of its remote. A clone that does not
     differ from its remote says nothing about what changed there: None as well.
     """
-    start = base or _git(repository, "merge-base", "HEAD", "@{upstream}")
+    start = base or git(repository, "merge-base", "HEAD", "@{upstream}")
     if not start:
         return None
-    differing = _git(repository, "diff", "--name-only", "-z", start, "--")
-    untracked = _git(repository, "ls-files", "--others", "--exclude-standard", "-z")
+    differing = git(repository, "diff", "--name-only", "-z", start, "--")
+    untracked = git(repository, "ls-files", "--others", "--exclude-standard", "-z")
     if differing is None or untracked is None:
         return None
     return sorted({name for name in (differing + "\0" + untracked).split("\0") if name}) or None
 
 
-def _git(repository: Path, *words: str) -> str | None:
+def git(repository: Path, *words: str) -> str | None:
+    """What git says of a repository, without the blanks around it; None where it cannot say."""
     said = subprocess.run(  # noqa: S603 - words are ours
         ["git", "-C", str(repository), *words],  # noqa: S607 - git of the machine
         capture_output=True,

@@ -16,11 +16,13 @@ from typing import NoReturn
 
 from province.ledger import STATE_DIR_VARIABLE
 from province.problems import ProblemsFoundError
+from province.run import record
 from province.run.failure import Failure, RunFailedError
 from province.run.lock import end_processes, run_lock, survivors
 from province.run.progress import Progress
 from province.run.timings import Timings, words
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 CACHE_DIR_VARIABLE = "PROVINCE_CACHE_DIR"
 DEFAULT_CACHE_DIR = Path("/var/cache/province")
 
@@ -41,8 +43,12 @@ def timings() -> Timings:
     return Timings(cache_dir() / "timings.json")
 
 
-def run_session(command: str, work: Work, *, state: Path | None = None, lock: bool = True) -> int:
+def run_session(
+    command: str, work: Work, *, state: Path | None = None, lock: bool = True, shared: bool = False
+) -> int:
     """Run `work` with a screen, a log and (if `lock`) the environment's lock; return the exit status.
+
+    `shared`: it only looks, beside others that only look (see `run_lock`).
 
     `command` is what a reader would type again (`make up`). `state` is the environment's state
     directory; None: neither log nor lock. No exception and no traceback leaves this function: what is
@@ -54,16 +60,18 @@ def run_session(command: str, work: Work, *, state: Path | None = None, lock: bo
         with ExitStack() as stack:
             run = ""
             if state is not None and lock:
-                run = stack.enter_context(run_lock(state / "lock", command))
+                run = stack.enter_context(run_lock(state / "lock", command, shared=shared))
             progress = Progress(timings(), None if state is None else _log_path(state, command))
             stack.callback(progress.close)
+            began, status = time.time(), 1
             try:
-                return work(progress)
+                status = work(progress)
             except BaseException as error:
                 status = _told(error, progress, command)
                 if run:
                     end_processes(survivors(run))  # an engine or a playbook that heard nothing of it
-                return status
+            _keep_record(progress, command, began, status)
+            return status
     except RunFailedError as error:  # the lock is somebody else's
         _tell(error.failure, None, command, sys.stderr.write)
         return 1
@@ -121,8 +129,34 @@ def _tell(failure: Failure, progress: Progress | None, command: str, write: Call
         write(f"  log:        {progress.log_path}\n")
 
 
+def _keep_record(progress: Progress, command: str, began: float, status: int) -> None:
+    """Keep what a run did beside its log; `make down` has taken the place of both away."""
+    path = progress.log_path
+    if path is None or not path.exists():
+        return
+    hosts, changes, tasks = record.of_playbook(progress.playbook)
+    kept = record.Record(
+        command=command,
+        log=str(path),
+        began=began,
+        user=record.user(),
+        revision=record.revision(REPOSITORY),
+        seconds=round(time.time() - began, 1),
+        status=status,
+        where=progress.where if status else "",
+        hosts=hosts,
+        steps=record.steps_of(progress.told),
+        changes=changes,
+        tasks=tasks,
+    )
+    try:
+        record.write(path.with_suffix(".json"), kept)
+    except OSError as error:
+        progress.log(f"the record of this run could not be kept: {error}")
+
+
 def _log_path(state: Path, command: str) -> Path:
-    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    stamp = datetime.datetime.now(datetime.UTC).strftime(record.STAMP)
     name = "-".join(word for word in command.split() if word.isalnum())
     return state / "logs" / f"{stamp}-{name}.log"
 

@@ -93,6 +93,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # ansible-core has no 
         self._known: dict[str, float] = {}
         self._times: dict[str, float] = {}
         self._failures: list[dict[str, str]] = []
+        self._changed: list[dict[str, Any]] = []
+        self._tasks: list[dict[str, Any]] = []
         self._log: TextIO | None = None
         self._limit = ""
         self._check = False
@@ -191,6 +193,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # ansible-core has no 
             "ok": total["ok"],
             "hosts": hosts,
             "failures": self._failures,
+            "changes": self._changed,
+            "tasks": self._tasks,
             "seconds": round(seconds, 1),
         }
         broken = total["failures"] or total["unreachable"]
@@ -254,6 +258,18 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # ansible-core has no 
         silent = self._checks_arguments and set(counts) <= {"ok"}
         if set(counts) != {"skipped"} and counts and not silent:
             summary = ", ".join([hosts, *words, f"{took:.1f} s"])
+            place = {"layer": self._layer, "task": self._task}
+            self._tasks.append(
+                {
+                    **place,
+                    "seconds": round(took, 1),
+                    "hosts": len(self._answered),
+                    "changed": counts["changed"],
+                }
+            )
+            self._changed += [
+                {**place, "host": host, "sentences": said} for host, said in sorted(self._changes.items())
+            ]
             self._show(f"{self._clock()} {self._layer}: {self._task} ({summary}){self._left()}")
             for host, sentences in sorted(self._changes.items()):
                 for sentence in sentences[:SENTENCES]:
@@ -280,9 +296,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # ansible-core has no 
         self._failures.append({"host": host, "layer": self._layer, "task": task, "message": message})
         lines = [f"FAILED on {host}, layer {self._layer}: “{task}” {verb}."]
         lines += [f"    {line}" for line in message.splitlines()]
-        done = result.result.get("changes")
+        done = [str(sentence) for sentence in result.result.get("changes") or []]
         if done:
-            lines.append(f"    Done before that: {' '.join(str(sentence) for sentence in done)}")
+            self._changed.append({"layer": self._layer, "task": task, "host": host, "sentences": done})
+            lines.append(f"    Done before that: {' '.join(done)}")
         lines.append(f"    Next: mend this, then `make converge LAYER={self._layer} LIMIT={host}`.")
         if self.get_option("log"):
             lines.append(f"    Full log: {self.get_option('log')}")

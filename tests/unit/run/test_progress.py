@@ -138,7 +138,7 @@ def test_what_nobody_foresaw_is_one_failure_on_the_screen_and_a_traceback_in_the
     said = capsys.readouterr().err
     assert "smoke check" in said
     assert "Traceback" not in said
-    (log,) = (tmp_path / "logs").iterdir()
+    (log,) = (tmp_path / "logs").glob("*.log")
     assert "Traceback" in log.read_text()
 
 
