@@ -30,6 +30,14 @@ def add_commands(subparsers: Subparsers) -> None:
     converge.add_argument("environment", help=_ENVIRONMENT)
     converge.add_argument("--layer", default="", help="one layer (a file of playbooks/layers)")
     converge.add_argument("--limit", default="", help="hosts or groups, as Ansible writes them")
+    converge.add_argument(
+        "--no-look", action="store_true", help="run every task on every host, without asking them first"
+    )
+    converge.add_argument(
+        "--changed",
+        action="store_true",
+        help="speak only to hosts of which something else is asked than when they last were as declared",
+    )
     converge.set_defaults(run=_converge)
 
     verify = subparsers.add_parser("verify", help="ask the living environment")
@@ -90,15 +98,34 @@ def _converge(arguments: argparse.Namespace) -> int:
     name, layer, limit = arguments.environment, arguments.layer, arguments.limit
     environment_file(name)
     playbook_of(layer)
+    changed_only: bool = arguments.changed
+    if changed_only and (layer or limit or arguments.no_look):
+        sys.stderr.write("--changed finds its hosts by itself: leave --layer, --limit and --no-look out\n")
+        return 2
 
     def work(progress: Progress) -> int:
         key = "converge:again" if not layer and not limit else f"converge:{layer}:{limit}"
         with progress.step(key, f"converge {layer or 'all layers'}") as running:
-            converge(name, progress, running, layer=layer, limit=limit)
+            converge(
+                name,
+                progress,
+                running,
+                layer=layer,
+                limit=limit,
+                look_first=not arguments.no_look,
+                changed_only=changed_only,
+            )
         return 0
 
     words = ["make converge"] + [
-        f"{key}={value}" for key, value in (("LAYER", layer), ("LIMIT", limit)) if value
+        f"{key}={value}"
+        for key, value in (
+            ("LAYER", layer),
+            ("LIMIT", limit),
+            ("LOOK", "no" if arguments.no_look else ""),
+            ("CHANGED", "yes" if changed_only else ""),
+        )
+        if value
     ]
     return run_session(" ".join(words), work, state=state_dir(name))
 

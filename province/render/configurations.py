@@ -1,13 +1,14 @@
 """Every file that roles lay down on hosts, for thousands of hosts in one process, without a connection.
 
 Made from what Ansible uses (`province.render.roles`) and the facts of the plan (`province.hosts`), byte for
-byte as Ansible lays it down. A secret is never in it: where a role asks the ledger for a private half, a
-placeholder names the entry, and the manifest of the host lists it.
+byte as Ansible lays it down. No secret is in what `province render` writes: where a role asks the ledger for
+a private half, a placeholder names the entry, and the manifest of the host lists it.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import marshal
@@ -63,6 +64,14 @@ class Configuration(NamedTuple):
     manifest: bytes
 
 
+class Tree(NamedTuple):
+    """What one role asks of a host: its files, and the other options of managed_tree as it gives them."""
+
+    role: str
+    files: tuple[RenderedFile, ...]
+    options: Mapping[str, list[Any]]
+
+
 class _Kept:
     """Results of one entry of a task by the values that they were made from, while those are few."""
 
@@ -92,7 +101,15 @@ class _Kept:
 class Renderer:
     """Renders hosts of one environment. What it remembers is of this environment and dies with it."""
 
-    def __init__(self, program: Program, environment: Environment, plan: Plan) -> None:
+    def __init__(
+        self,
+        program: Program,
+        environment: Environment,
+        plan: Plan,
+        secret: Callable[[str], str] | None = None,
+    ) -> None:
+        """`secret` gives a secret of the ledger by its name; without it placeholders stand in their place."""
+        self._secret = secret
         self._program = program
         self._environment = environment
         self._plan = plan
@@ -105,10 +122,7 @@ class Renderer:
     def render(self, host: Host) -> Configuration:
         """All files of a host. Raises ProblemsFoundError (RND-nnn)."""
         facts = host.facts()
-        known: dict[str, Any] = {f"{FACT}{key}": value for key, value in facts.items()}
-        known[HOST] = host.name
-        known["lookup"] = self._asker(facts, lambda found: ",".join(map(str, found)))
-        known["query"] = self._asker(facts, list)
+        known = self._known(host, facts)
         files: dict[str, RenderedFile] = {}
         parts: dict[str, list[str]] = {"directories": [], "links": [], "absent": []}
         for role in self._program.roles(host.groups):
@@ -137,9 +151,43 @@ class Renderer:
         listed = tuple(files[path] for path in sorted(files))
         return Configuration(host.name, listed, self._manifest(host, facts, listed, parts))
 
+    def trees(self, host: Host) -> tuple[Tree, ...]:
+        """What each role asks of a host, in the order of the plays. Raises ProblemsFoundError (RND-nnn)."""
+        known = self._known(host, host.facts())
+        return tuple(self._tree(role, known, host.name) for role in self._program.roles(host.groups))
+
+    def _tree(self, role: Role, known: Mapping[str, Any], host: str) -> Tree:
+        values = {**known, **role.constants}
+        for step in role.steps:
+            values[step.name] = _made(step.make, values)
+        for condition in role.conditions:
+            self._require(condition.spot, condition.value, condition.message, values, host)
+        files = tuple(
+            made
+            for number, entry in enumerate(role.files)
+            for made in self._files(role, number, entry, values, host)
+        )
+        options: dict[str, list[Any]] = {}
+        plains = [(asked.option, asked.plain) for asked in role.asked]
+        for part in ("directories", "links", "absent"):
+            plains += [(part, plain) for plain in getattr(role, part)]
+        for option, plain in plains:
+            found = self._guarded(plain.spot, host, functools.partial(plain.value.make, values))
+            options.setdefault(option, []).extend(found)
+        return Tree(role.name, files, options)
+
+    def _known(self, host: Host, facts: Mapping[str, Any]) -> dict[str, Any]:
+        known: dict[str, Any] = {f"{FACT}{key}": value for key, value in facts.items()}
+        known[HOST] = host.name
+        known["lookup"] = self._asker(facts, lambda found: ",".join(map(str, found)))
+        known["query"] = self._asker(facts, list)
+        return known
+
     def _asker(self, facts: Mapping[str, Any], joined: Callable[[list[Any]], Any]) -> Callable[..., Any]:
         def ask(plugin: str, *terms: str) -> Any:
             if plugin == "ledger":
+                if self._secret is not None:
+                    return joined([self._secret(term) for term in terms])
                 return joined([PRIVATE.format(term) for term in terms])
             if plugin == "applications":
                 tree = self._application_tree(tuple(str(app["id"]) for app in facts["apps"]))
@@ -424,11 +472,17 @@ def as_if_built(sources: Sources, members: Mapping[str, int] | None = None) -> E
 def unit_gateways(environment: Environment, plan: Plan, units: Iterable[str]) -> tuple[Host, ...]:
     """Gateways of units as if built, without an environment's ledger: keys of hubs are placeholders."""
     wanted = replace(environment, units=tuple(units))
+    keys = keys_as_placeholders(plan)
+    return tuple(host for host in built_hosts(wanted, plan, keys) if host.planned.owner in set(wanted.units))
+
+
+def keys_as_placeholders(plan: Plan) -> dict[str, str]:
+    """In place of a ledger's public halves: those of hubs, of packages, of names and of stores of logs."""
     keys = {peer.hub: PUBLIC.format(f"wireguard/{peer.hub}") for peer in plan.peers}
     stores = [f"{STORE_KEY}{host.name}" for host in plan.hosts if LOG_STORE in host.roles]
     for name in (ARCHIVE_KEY, f"{SIGNING_KEYS}ksk-1", *stores):
         keys[name] = PUBLIC.format(name)
-    return tuple(host for host in built_hosts(wanted, plan, keys) if host.planned.owner in set(wanted.units))
+    return keys
 
 
 def chosen(plan: Plan, wanted: Sequence[str], file: str) -> tuple[str, ...]:

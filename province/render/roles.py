@@ -122,6 +122,14 @@ class Plain:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a task asks of a host that is no file: the option of managed_tree, and its value."""
+
+    option: str
+    plain: Plain
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One variable of a host, made from others."""
 
@@ -142,6 +150,7 @@ class Role:
     directories: tuple[Plain, ...]
     links: tuple[Plain, ...]
     absent: tuple[Plain, ...]
+    asked: tuple[Asked, ...]  # packages, users, commands, units
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +162,7 @@ class _Task:
     directories: tuple[Plain, ...]
     links: tuple[Plain, ...]
     absent: tuple[Plain, ...]
+    asked: tuple[Asked, ...]
 
     @property
     def needs(self) -> frozenset[str]:
@@ -165,6 +175,8 @@ class _Task:
             found |= entry.each.needs if entry.each else frozenset()
         for plain in (*self.directories, *self.links, *self.absent):
             found |= plain.value.needs
+        for asked in self.asked:
+            found |= asked.plain.value.needs
         return frozenset(found - {"item"})
 
 
@@ -274,7 +286,8 @@ class Program:
         if (meta.data or {}).get("dependencies"):
             raise self._spot(meta, ("dependencies",), role).unsupported("a role that depends on another")
         conditions: list[Condition] = []
-        parts: dict[str, list[Any]] = {"files": [], "directories": [], "links": [], "absent": []}
+        names = ("files", "directories", "links", "absent", "asked")
+        parts: dict[str, list[Any]] = {name: [] for name in names}
         for number, task in enumerate(source.data or []):
             spot = self._spot(source, (number,), role)
             if not isinstance(task, dict):
@@ -310,6 +323,9 @@ class Program:
             if key not in _TREE:
                 raise spot.unsupported(f"the option `{key}` of managed_tree")
             if key in _ELSEWHERE:
+                # Checkers look at files that are about to go live, which nobody asks of a host.
+                if key != "validate":
+                    parts["asked"].append(Asked(key, Plain(spot, self._value(said, spot))))
                 continue
             if key in ("templates", "files") and not isinstance(said, list):
                 raise spot.unsupported(f"`{key}` that is no list")
@@ -493,6 +509,7 @@ class Program:
             directories=task.directories,
             links=task.links,
             absent=task.absent,
+            asked=task.asked,
         )
 
 

@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.support.repository import ROOT
+
 COMMUNES = 3321
 BASIS = "Infrastructure of one body (Decree 331/2026, article 12.3, as read by third parties)"
 _KINDS = {"xã": "commune", "phường": "ward", "đặc khu": "special_zone"}
@@ -19,6 +21,36 @@ _POOLS = {
     "district": ("10.32.0.0/13", 22, "fdfd:1475:4950::/44", 56, "100.69.0.0/16", "2001:db8:8::/48", "b"),
     "school": ("10.128.0.0/12", 24, "fdfd:1475:4960::/44", 56, "100.70.0.0/16", "2001:db8:9::/48", "s"),
 }
+
+_ENVIRONMENT = """\
+plugin: province_register
+environment: country
+register: country
+provider: none
+members: {{edge: 2, hub: 2, hub_party: 2, ns: 2, resolver: 2, mirror: 1, app: 1, log: 1}}
+units: [{units}]
+workstations: 1
+simulators: []
+wireguard: userspace
+sizes: {{default: {{memory: 1GiB}}}}
+packages: {{debian: [http://mirror.example/debian]}}
+"""
+
+
+def write_environment(folder: Path, units: int) -> Path:
+    """Write a tree with an environment that builds all of so many units; return its file."""
+    inventories = folder / "inventories"
+    (inventories / "country").mkdir(parents=True)
+    for name in ("inventories/catalogue", "inventories/common", "apps"):
+        (folder / name).symlink_to(ROOT / name)
+    (inventories / "country/group_vars").symlink_to(ROOT / "inventories/lab/group_vars")
+    number = next(n for n in range(units, 2 * units + 2) if n - n // 50 == units)
+    write_country(inventories / "registers/country", number)
+    built = [f"don-vi-{n:05d}" for n in range(1, number + 1) if n % 50]
+    assert len(built) == units
+    file = inventories / "country/environment.yml"
+    file.write_text(_ENVIRONMENT.format(units=", ".join(built)), encoding="utf-8")
+    return file
 
 
 def write_country(folder: Path, units: int = COMMUNES) -> None:

@@ -5,6 +5,7 @@ What is compared here is what the wiring could get wrong; that daemons take it i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -19,6 +20,7 @@ import yaml
 from province.hosts import Host, built_hosts, load_environment, plan_for
 from province.lab.up import make_keys
 from province.ledger import Ledger
+from province.look import as_request
 from province.render.configurations import Configuration, Renderer, program_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -245,6 +247,33 @@ def test_files_rendered_without_ansible_are_those_of_ansible_byte_for_byte(
             compared += 1
     assert compared > 200
     assert secrets > 0, "no host of the lab has a secret any more: this proves less than it says"
+
+
+def test_what_hosts_are_asked_before_a_converge_is_what_ansible_would_ask_them(estate: Path) -> None:
+    """Packages, users, folders, links, commands and units, word for word; files by their digest."""
+    environment = load_environment(LAB)
+    planned = plan_for(environment)
+    ledger = Ledger.open(estate.parent / "state/lab")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROVINCE_STATE_DIR", str(estate.parent / "state"))
+        built = built_hosts(environment, planned)
+    program = program_for(ROOT, LAB.parent / "group_vars")
+    renderer = Renderer(program, environment, planned, lambda name: ledger.secret(name).decode().rstrip("\n"))
+    for host in built:
+        trees = [as_request(tree) for tree in renderer.trees(host)]
+        for option in ("packages", "users", "directories", "links", "absent", "commands", "units"):
+            asked = [entry for tree in trees for entry in tree["options"].get(option, [])]
+            assert asked == said(estate / host.name, option), f"{host.name} {option}"
+        digests = {
+            entry["dest"]: digest
+            for tree in trees
+            for entry, digest in zip(tree["options"]["files"], tree["digests"], strict=True)
+        }
+        wanted = {
+            path: hashlib.sha256(text.encode()).hexdigest()
+            for path, text in texts(estate / host.name).items()
+        }
+        assert digests == wanted, host.name
 
 
 def test_modes_owners_directories_and_links_are_those_of_ansible(

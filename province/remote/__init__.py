@@ -1,0 +1,1 @@
+"""Programs that run on hosts, sent there whole: nothing but Python's own library."""
