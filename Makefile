@@ -2,10 +2,13 @@
 # `province` (.venv/bin/province --help): a target only makes the Python environment and calls it.
 #   ENV=…     the environment, a folder of inventories/ (default: lab)
 #   LAYER=… LIMIT=…   one layer, some hosts (converge; verify knows LAYER)
+#   LOOK=no   converge every host, not only those that say they have something to do
+#   CHANGED=yes  speak only to hosts of which something else is asked than when they last were as declared
 #   SCOPE=all|changed  which tests
 #   KILLS=… SEED=… ONLY=…  how many killed runs, which, which drills (ONLY: which benchmarks, too)
 #   ROUNDS=…  rounds of each side of a benchmark
 #   DO=… SNAPSHOT=… HOST=…  what to do with packages, with keys
+#   RUN=… HOST=…  one run in full, those that changed a host
 #   PYTHON=…  the Python that .venv is made with (3.11 or 3.13)
 
 MAKEFLAGS += --no-print-directory
@@ -22,6 +25,9 @@ ROUNDS ?= 5
 DO ?= list
 SNAPSHOT ?=
 HOST ?=
+RUN ?=
+LOOK ?=
+CHANGED ?=
 PYTHON ?= /usr/bin/python3
 
 province := .venv/bin/province
@@ -45,12 +51,17 @@ check: env ## What of `test` needs no machine and no root
 	@$(province) test $(ENV) --scope $(SCOPE) --no-machine
 
 .PHONY: converge
-converge: env ## Bring the hosts to what is declared (LAYER=, LIMIT=)
-	@$(province) converge $(ENV) $(if $(LAYER),--layer $(LAYER)) $(if $(LIMIT),--limit $(LIMIT))
+converge: env ## Bring the hosts to what is declared (LAYER=, LIMIT=; CHANGED=yes: only hosts a change concerns; LOOK=no: every task)
+	@$(province) converge $(ENV) $(if $(LAYER),--layer $(LAYER)) $(if $(LIMIT),--limit $(LIMIT)) \
+		$(if $(filter no,$(LOOK)),--no-look) $(if $(filter yes,$(CHANGED)),--changed)
 
 .PHONY: verify
 verify: env ## Ask the living environment whether it does what is planned (LAYER=)
 	@$(province) verify $(ENV) $(if $(LAYER),--layer $(LAYER))
+
+.PHONY: drift
+drift: env ## What is other than planned on hosts, machines, networks; changes nothing (HOST=, DO=repair)
+	@$(province) drift $(ENV) $(HOST) $(if $(filter repair,$(DO)),--repair)
 
 .PHONY: plan
 plan: env ## What follows from the environment's register: units, addresses, hosts, flows
@@ -63,6 +74,10 @@ hosts: env ## The hosts of the environment, with their addresses and groups
 .PHONY: status
 status: env ## What runs where, and how to reach it
 	@$(province) status $(ENV)
+
+.PHONY: runs
+runs: env ## What was run, by whom, how it ended, what it changed where (RUN=1 in full, HOST=)
+	@$(province) runs $(ENV) $(RUN) $(if $(HOST),--host $(HOST))
 
 .PHONY: packages
 packages: env ## Snapshots of packages: DO=list|update|diff|promote|rollback (SNAPSHOT=)

@@ -25,6 +25,8 @@ PARTS = (
     "province.lab.mirror",
     "province.lab.keys",
     "province.logs",
+    "province.runs",
+    "province.drift.command",
 )
 
 

@@ -104,6 +104,19 @@ def test_what_starts_by_itself_is_at_work(host: str) -> None:
     assert declared - at_work == set()
 
 
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_kernel_has_what_was_laid_down_for_it(host: str) -> None:
+    """Every key that a container may set: those with a minus are its host's."""
+    laid = {"laid": "grep -Ehv '^(-|#|;|$)' /etc/sysctl.d/90-province.conf"}
+    said = batch(machine(host), laid)["laid"].checked()
+    pairs = (line.partition("=") for line in said.splitlines())
+    wanted = {key.strip(): value.strip() for key, _, value in pairs}
+    assert len(wanted) > 20
+    asked = {key: f"sysctl --values {key}" for key in wanted}
+    found = {key: said.checked().strip() for key, said in batch(machine(host), asked).items()}
+    assert {key: value for key, value in found.items() if value != wanted[key]} == {}
+
+
 def _enabled_by(role: str) -> set[str]:
     """Units that a role's task enables."""
     tasks = yaml.safe_load(

@@ -43,6 +43,7 @@ FAMILIES = {
     "LED": "The key ledger: province ledger",
     "STK": "The stack of machines and networks: province stack",
     "CON": "First contact with hosts: province contact",
+    "DRF": "Drift, and what of it was accepted: province drift",
     "RUN": "Bringing hosts to what is declared: province converge",
 }
 # Of files that are read as YAML, whatever they hold.

@@ -131,6 +131,10 @@ _OWN = {
     "CON-004": "A host that is not built.",
     "CON-005": "No key of a host.",
     "RUN-001": "A layer that there is not.",
+    "RUN-002": "A run or a host that there is not.",
+    "DRF-001": "The file of accepted drift is not what it should be.",
+    "DRF-002": "A host that there is not.",
+    "DRF-003": "Nothing with this id is found that could be accepted.",
     "ENV-001": "There is no such environment, or its file cannot be read.",
 }
 

@@ -87,7 +87,7 @@ def test_the_reference_page_is_made_of_the_golden_files() -> None:
 
 
 def test_no_golden_file_is_left_over() -> None:
-    named = set(
-        re.findall(r'"([a-z0-9-]+)"', (PROBLEMS.parent / "test_operations.py").read_text(encoding="utf-8"))
-    )
+    cases = [PROBLEMS.parent / name for name in ("test_operations.py", "test_drift.py")]
+    text = "\n".join(case.read_text(encoding="utf-8") for case in cases)
+    named = set(re.findall(r'"([a-z0-9-]+)"', text))
     assert sorted({path.stem for path in PROBLEMS.iterdir()} - FROM_HERE - named) == []

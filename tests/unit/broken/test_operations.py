@@ -246,6 +246,16 @@ def test_a_layer_that_there_is_not_is_refused(state: Path) -> None:
     refused("run-unknown-layer", state, lambda: converge.playbook_of("names"))
 
 
+def test_a_run_or_a_host_that_there_is_not_is_refused(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not (state / "logs").exists()
+    assert main(["runs", "lab", "1"]) == 1
+    compare("run-unknown-number", capsys.readouterr().err)
+    assert main(["runs", "lab", "--host", "ns-9"]) == 1
+    compare("run-unknown-host", capsys.readouterr().err)
+
+
 def test_an_environment_that_there_is_not_is_refused(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not list(state.iterdir())
     assert main(["status", "labb"]) == 1
