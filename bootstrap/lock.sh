@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compiles requirements/environment.txt (every package, every version, every hash, for all Pythons that
-# the project knows) from requirements/environment.in. What is locked stays, unless environment.in asks
+# Compiles requirements/environment.txt and rivals.txt (every package, every version, every hash, for all
+# Pythons that the project knows) from the .in files beside them. What is locked stays, unless environment.in asks
 # for something else; UPGRADE=1 takes the newest of everything.
 set -eu
 
@@ -20,6 +20,8 @@ fi
 "$work/venv/bin/python" "$wheel/pip" --quiet install --only-binary :all: uv
 
 cd requirements
-"$work/venv/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-    --no-emit-index-url ${UPGRADE:+--upgrade} -o environment.txt environment.in
-git --no-pager diff --stat -- environment.txt
+for part in environment rivals; do
+    "$work/venv/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+        --no-emit-index-url ${UPGRADE:+--upgrade} -o "$part.txt" "$part.in"
+done
+git --no-pager diff --stat -- environment.txt rivals.txt

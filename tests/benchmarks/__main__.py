@@ -9,16 +9,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks import harness
+from tests.benchmarks.guard import guard
 
 
 def main() -> int:
     """0 when every bound is kept, 1 when one is missed or a round fails."""
     parser = argparse.ArgumentParser(prog="make bench", description="Run benchmarks side by side.")
-    parser.add_argument("names", nargs="*", help="which ones (default: all)")
+    parser.add_argument("names", nargs="*", help="which ones (default: all but those that take the lab away)")
     parser.add_argument("--rounds", type=int, default=harness.LEAST_ROUNDS, help="rounds of each side")
     parser.add_argument("--round", nargs=5, help=argparse.SUPPRESS)
     parser.add_argument("--page", action="store_true", help="only write the page from the rounds kept")
+    parser.add_argument(
+        "--guard", action="store_true", help="only say whether a ratio has lost 15 %% against the rounds kept"
+    )
     arguments = parser.parse_args()
+    if arguments.guard:
+        return guard(lambda line: print(line, flush=True))  # noqa: T201 - for who started it
     if arguments.round:
         file, name, side, size, folder = arguments.round
         benchmark = harness.benchmarks(file)[name]
@@ -38,7 +44,8 @@ def main() -> int:
                 parser.error(f"{name} needs {lack}")
             sys.stdout.write(f"{name}: left out, it needs {lack}\n")
             del known[name]
-    for name in () if arguments.page else arguments.names or known:
+    usual = [name for name, benchmark in known.items() if not benchmark.by_name]
+    for name in () if arguments.page else arguments.names or usual:
         sys.stdout.write(f"{name}: {known[name].title}\n")
         try:
             runs = harness.run(known[name], arguments.rounds, lambda line: print(line, flush=True))  # noqa: T201 - progress

@@ -46,6 +46,26 @@ def test_every_bound_is_about_sides_and_sizes_that_are_run(name: str) -> None:
             assert figure.size in benchmark.sizes
 
 
+def test_a_benchmark_that_takes_the_lab_away_is_run_by_name_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = replace(BENCHMARKS["plan"], name="one", bounds=())
+    known = {"one": one, "away": replace(one, name="away", by_name=True)}
+    ran: list[str] = []
+    monkeypatch.setattr(harness, "benchmarks", lambda: known)
+
+    def run(benchmark: Benchmark, *_: object) -> list[Any]:
+        ran.append(benchmark.name)
+        return []
+
+    monkeypatch.setattr(harness, "run", run)
+    for given in ([], ["away"]):
+        monkeypatch.setattr("sys.argv", ["bench", *given, "--rounds", "1"])
+        assert main() == 0, capsys.readouterr()
+    assert ran == ["one", "away"]
+    assert [name for name, benchmark in BENCHMARKS.items() if benchmark.by_name] == ["cold"]
+
+
 def runs(*seconds: tuple[str, float]) -> list[dict[str, Any]]:
     return [
         {"side": side, "size": 10, "seconds": took, "mib": 8.0, "parts": {"read": took / 2}}
@@ -156,6 +176,9 @@ PROMISED = [
     ("inventory-yaml", "mib", True, "≤ 0.2×"),
     ("render", "seconds", True, "≤ 2×"),
     ("render-folder", "seconds", True, "≤ 2×"),
+    ("checks", "seconds", True, "≥ 50×"),
+    ("checks", "seconds", True, "≥ 0.5×"),
+    ("checks-all", "seconds", True, "≥ 0.5×"),
 ]
 
 
