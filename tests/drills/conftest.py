@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from province.lab.up import complete
-from tests.support import drills, environment
+from tests.support import drills, environment, wounds
+from tests.support.places import forget
 
 HERE = Path(__file__).parent
 
@@ -41,10 +42,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Draw the kills; a test's name says where it killed, so that a report is enough to repeat it."""
-    if "kill" in metafunc.fixturenames:
-        count = metafunc.config.getoption("--drill-kills", None) or 0
-        drawn = drills.kills(count, metafunc.config.getoption("--drill-seed", 1))
-        metafunc.parametrize("kill", drawn, ids=str)
+    count = metafunc.config.getoption("--drill-kills", None) or 0
+    seed = metafunc.config.getoption("--drill-seed", 1)
+    for name, draw in (("kill", drills.kills), ("killed_converge", wounds.kills)):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, draw(count, seed), ids=str)
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +73,4 @@ def _a_whole_lab_at_the_end(make: Callable[[str], drills.Ran]) -> Iterator[None]
 def _stand(make: Callable[[str], drills.Ran]) -> None:
     if not complete(environment.name()):
         make("up").well()
+    forget()  # an earlier drill may have had hosts made again

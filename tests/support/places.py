@@ -36,6 +36,9 @@ class Running(Protocol):
     def line(self) -> Any:
         """The next line of JSON that the program printed."""
 
+    def say(self, request: object) -> None:
+        """Send another line of JSON."""
+
     def finish(self) -> Any:
         """Close standard input, wait for the end, return the last line of JSON."""
 
@@ -72,6 +75,10 @@ class _Process:
             raise RuntimeError(f"{self.where} ended without an answer: {_text(self.stderr.read())}")
         return json.loads(text)
 
+    def say(self, request: object) -> None:
+        self.stdin.write(json.dumps(request) + "\n")
+        self.stdin.flush()
+
     def close_input(self) -> None:
         self.stdin.close()
 
@@ -90,6 +97,9 @@ class _Channel(_Process):
 
     def __init__(self, where: str, channel: paramiko.Channel) -> None:
         super().__init__(where, channel, channel.makefile("r"), channel.makefile_stderr("r"))
+
+    def say(self, request: object) -> None:
+        self.stdin.sendall(json.dumps(request).encode() + b"\n")
 
     def close_input(self) -> None:
         self.stdin.shutdown_write()
@@ -209,6 +219,12 @@ def known_hosts(path: Path) -> tuple[paramiko.hostkeys.HostKeyEntry, ...]:
 def machine(host: str) -> Machine:
     """The built host of this name; the same object, and so the same connection, every time."""
     return Machine(host)
+
+
+def forget() -> None:
+    """Know no host any more: those that were made again have other keys, and old connections lead nowhere."""
+    known_hosts.cache_clear()
+    machine.cache_clear()
 
 
 class Said(str):
