@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import random
 import shutil
 from collections.abc import Callable, Mapping
@@ -74,13 +75,18 @@ def differing(found: Mapping[str, Fingerprint], wanted: Mapping[str, Fingerprint
     """By host, what is not the same: is and was."""
     lines = {
         host: [
-            f"{name}: {found[host].get(name)}; was {wanted[host].get(name)}"
+            f"{name}: {_apart(wanted[host].get(name, ''), found[host].get(name, ''))}"
             for name in sorted({*found[host], *wanted[host]})
             if found[host].get(name) != wanted[host].get(name)
         ]
         for host in wanted
     }
     return {host: said for host, said in lines.items() if said}
+
+
+def _apart(before: str, now: str) -> str:
+    lines = list(difflib.unified_diff(before.splitlines(), now.splitlines(), "was", "is", n=0, lineterm=""))
+    return "\n".join(lines[2:])
 
 
 def test_a_killed_converge_is_healed_by_the_next(killed_converge: wounds.Kill) -> None:

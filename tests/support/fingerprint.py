@@ -1,13 +1,12 @@
-"""What a host has been given and what it runs, in short: two that were brought to the same end have the same.
+"""What a host has been given and what it runs: two that were brought to the same end have the same.
 
 Managed files with mode and owner, what lies in exclusive folders, units, loaded rules, the routing daemons'
-running configuration, tunnels, addresses, kernel values. Not what comes and goes by itself: counters,
-shared addresses, endpoints of tunnels, leases.
+running configuration, tunnels, addresses, kernel values. Not what comes and goes by itself: counters, rules
+of Podman, shared addresses, endpoints of tunnels, leases.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shlex
@@ -21,8 +20,8 @@ from tests.support.places import Said, batch_all
 
 # A set that rules fill themselves, as they count connections.
 _DYNAMIC = re.compile(r"(set \S+ \{[^{}]*flags dynamic[^{}]*)elements = \{[^}]*\}", re.DOTALL)
-# Podman draws a number for a network that it makes, and its chains bear it.
-_DRAWN = re.compile(r"\bnv_[0-9a-f]{8}_")
+# Podman's own table, which it writes as containers come and go: it draws names for chains, lends addresses.
+_PODMAN = re.compile(r"^table \S+ netavark \{.*?^\}\n?", re.DOTALL | re.MULTILINE)
 KERNEL = "/etc/sysctl.d/90-province.conf"
 
 Fingerprint = Mapping[str, str]
@@ -91,7 +90,7 @@ def _read(host: str, said: Mapping[str, Said]) -> Fingerprint:
         values = dict(line.split("=", 1) for line in block.splitlines() if line)
         lines[f"unit {values.pop('Id')}"] = " ".join(f"{k}={v}" for k, v in sorted(values.items()))
     vips = {str(vip.ip) for i in environment.planned(host).interfaces for vip in i.vips}
-    lines["addresses"] = _hashed(
+    lines["addresses"] = _lines(
         sorted(
             f"{link['ifname']} {address['local']}/{address['prefixlen']}"
             for link in json.loads(said["addresses"].checked())
@@ -99,16 +98,17 @@ def _read(host: str, said: Mapping[str, Said]) -> Fingerprint:
             if address["scope"] == "global" and address["local"] not in vips
         )
     )
-    lines["rules"] = _hashed(rules(said["rules"].checked()))
+    lines["rules"] = _lines(rules(said["rules"].checked()))
     for name in ("exclusive", "links", "routing", "tunnels", "kernel"):
-        lines[name] = _hashed(sorted(said[name].checked().splitlines()))
+        lines[name] = _lines(sorted(said[name].checked().splitlines()))
     return lines
 
 
 def rules(text: str) -> list[str]:
-    """The words of a list of rules that are the same where the rules are."""
-    return _DRAWN.sub("nv_", _DYNAMIC.sub(r"\1", text)).split()
+    """The lines of a list of rules that are the same where the rules are."""
+    return _DYNAMIC.sub(r"\1", _PODMAN.sub("", text)).splitlines()
 
 
-def _hashed(words: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
+def _lines(said: Iterable[str]) -> str:
+    """As text, not as a digest: who reads that two differ wants to see where."""
+    return "\n".join(said)
