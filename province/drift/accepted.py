@@ -11,6 +11,8 @@ accepted:
 from __future__ import annotations
 
 import datetime
+import fcntl
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +87,16 @@ def write(path: Path, entries: Sequence[Accepted]) -> None:
     beside = path.with_name(f".{path.name}.new")
     beside.write_text("---\n" + _HEAD + "\n".join(lines) + "\n", encoding="utf-8")
     beside.replace(path)
+
+
+def add(path: Path, called: str, entry: Accepted) -> None:
+    """Add an entry, or put it in the place of that with its id; two that do so at once lose neither."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        write(path, [*(one for one in read(path, called) if one.id != entry.id), entry])
+    finally:
+        os.close(folder)
 
 
 def _stop(called: str, line: int, place: str, found: str, wanted: str) -> ProblemsFoundError:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from province.drift.accepted import FILE, Accepted, read, write
+from province.drift.accepted import FILE, Accepted, add, read
 from province.drift.findings import ESTATE, Finding, Outcome, once
 from province.problems import Problem, ProblemsFoundError
 from province.run.progress import Progress, Step
@@ -20,6 +20,7 @@ from province.run.session import run_session
 
 if TYPE_CHECKING:
     from province.hosts import Environment, Host
+    from province.look import Request
     from province.plan.model import Plan
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -69,8 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
         def accept(progress: Progress) -> int:
             since = datetime.datetime.now(datetime.UTC).date().isoformat()
             _must_be_found(name, called, identifier, progress)
-            others = [one for one in accepted if one.id != identifier]
-            write(path, [*others, Accepted(id=identifier, reason=reason, since=since)])
+            add(path, called, Accepted(id=identifier, reason=reason, since=since))
             progress.say(f"{identifier} is accepted since {since}; written to {called}: commit it.")
             ended.append(EMPTY)
             return EMPTY
@@ -176,19 +176,17 @@ def observe(
     from province.incus import IncusError
     from province.ledger import state_dir
     from province.look import by_ssh, look
-    from province.remembered import questions
 
     steps = [Step("drift:planned", "what roles would do"), Step("drift:seen", "what is there")]
     steps += [Step("drift:estate", "machines and networks")] if estate else []
     progress.expect(steps)
-    state = state_dir(environment.name)
-    config = state / "ssh" / "config"
+    config = state_dir(environment.name) / "ssh" / "config"
     names = [host.name for host in hosts]
     with progress.step("drift:planned", "what roles would do") as running:
-        known = (questions(environment.path, state, names) if names else None) or {}
-        told = look({name: requests for name, (requests, _) in known.items()}, by_ssh(config))
+        asked, unseen = asked_of(environment, plan, hosts)
+        told = look(asked, by_ssh(config))
         findings = planned.found(told)
-        unseen = {one.host: one.error for one in told if one.error}
+        unseen |= {one.host: one.error for one in told if one.error}
         answering = [one.host for one in told if not one.error]
         running.done(f"{len(findings)} things on {len(answering)} hosts" if findings else "nothing")
     with progress.step("drift:seen", "what is there") as running:
@@ -202,18 +200,18 @@ def observe(
             if one is None and name not in unseen:
                 which = images.get(name) or "unknown"
                 unseen[name] = f"what was in its image ({which}) is not known on this machine"
-        asked = {
+        around = {
             name: {"manifest": one.files, "packages": one.packages, "rules": RULES}
             for name, one in made.items()
             if one is not None
         }
-        seen, silent = look_around(asked, by_ssh(config, WITHIN))
+        seen, silent = look_around(around, by_ssh(config, WITHIN))
         unseen |= silent
         for name, said in seen.items():
             image = made[name]
             if image is None:
                 continue
-            found = list(judge(name, said, image, planned.together(known[name][0])))
+            found = list(judge(name, said, image, planned.together(asked[name])))
             if silent_of := [one.found for one in found if one.kind == "unseen"]:
                 unseen[name] = "; ".join(silent_of)
             findings += [one for one in found if one.kind != "unseen"]
@@ -228,6 +226,26 @@ def observe(
                 unseen[ESTATE] = str(error)
                 running.done("could not be looked at")
     return Outcome(hosts=tuple(names), findings=once(findings), unseen=unseen)
+
+
+def asked_of(
+    environment: Environment, plan: Plan, hosts: Sequence[Host]
+) -> tuple[dict[str, Sequence[Request]], dict[str, str]]:
+    """What roles ask, by host; of hosts of which it cannot be computed, why: others are looked at."""
+    from province.asked import Asking
+    from province.ledger import Ledger, state_dir
+    from province.remembered import text_of
+
+    ledger = Ledger.open(state_dir(environment.name))
+    asking = Asking(environment, plan, text_of(ledger), ledger.stamp)
+    asked: dict[str, Sequence[Request]] = {}
+    refused: dict[str, str] = {}
+    for host in hosts:
+        try:
+            asked[host.name], _ = asking.requests(host)
+        except ProblemsFoundError as error:
+            refused[host.name] = f"what is asked of it cannot be computed: {error}"
+    return asked, refused
 
 
 def status(outcome: Outcome, accepted: Iterable[Accepted]) -> int:
@@ -279,6 +297,8 @@ def _next(environment: str, one: Finding, config: Path) -> str:
         whole = one.host == ESTATE
         who = "the stack" if one.healer == "up" else "a converge"
         return f"next: {command(environment, () if whole else [one.host], repair=True)} ({who})"
+    if one.advice:
+        return f"next: {one.advice}"
     if one.host == ESTATE or not one.command:
         return f"next: {'look at it, then: ' if one.look else ''}{one.command or 'look at it'}"
     ssh = f"ssh -F {config} {one.host} {shlex.quote(one.command)}"

@@ -14,8 +14,8 @@ Healer = Literal["converge", "up", "hand"]
 class Finding:
     """One thing that is other than planned. `id` names it: the same thing found again has the same.
 
-    `healer` is who puts it right: a converge, the stack, or somebody by `command`; where `look` is set, only
-    after a look, because it may be somebody's data.
+    `healer` is who puts it right: a converge, the stack, or somebody by `command` on that host; where `look`
+    is set, only after a look, because it may be somebody's data. What no command does is said as `advice`.
     """
 
     host: str
@@ -26,6 +26,7 @@ class Finding:
     healer: Healer = "hand"
     command: str = ""
     look: bool = False
+    advice: str = ""
 
     @property
     def id(self) -> str:

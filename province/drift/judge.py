@@ -810,5 +810,5 @@ def _unknown(host: str, subject: str, why: str) -> Finding:
         subject=subject,
         found=f"the {subject} {_BROKEN}: {why}",
         wanted="an answer",
-        command="mend what it says, then look again",
+        advice="mend what it says, then look again: make drift",
     )

@@ -154,7 +154,7 @@ def _finding(host: str, role: str, sentence: str) -> Finding:
         subject=role,
         found=f"the role {role} cannot go on: {' '.join(sentence.split())}",
         wanted="a role that can be laid down",
-        command="mend what it says, then: make drift",
+        advice="mend what it says, then look again: make drift",
     )
 
 
