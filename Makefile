@@ -7,7 +7,7 @@
 #   SCOPE=all|changed  which tests
 #   KILLS=… SEED=… ONLY=…  how many killed runs, which, which drills (ONLY: which benchmarks, too)
 #   ROUNDS=…  rounds of each side of a benchmark
-#   DO=… SNAPSHOT=… HOST=…  what to do with packages, with keys
+#   DO=… SNAPSHOT=… HOST=… KEY=… WHO=… FILE=…  what to do with packages, with keys, with who opens the ledger
 #   RUN=… HOST=…  one run in full, those that changed a host
 #   PYTHON=…  the Python that .venv is made with (3.11 or 3.13)
 
@@ -25,12 +25,17 @@ ROUNDS ?= 5
 DO ?= list
 SNAPSHOT ?=
 HOST ?=
+KEY ?=
+WHO ?=
+FILE ?=
 RUN ?=
 LOOK ?=
 CHANGED ?=
 PYTHON ?= /usr/bin/python3
 
 province := .venv/bin/province
+# Somebody's name, as one word of a shell: a new recipient bears it, an old one is removed by it.
+who = $(if $(filter add,$(DO)),--who) '$(subst ','\'',$(WHO))'
 
 .PHONY: help
 help: ## This page
@@ -86,6 +91,10 @@ packages: env ## Snapshots of packages: DO=list|update|diff|promote|rollback (SN
 .PHONY: keys
 keys: env ## Keys of tunnels: DO=list|rotate (HOST=a hub or a unit's gateway); no packet is lost
 	@$(province) keys $(DO) $(ENV) $(if $(HOST),--host $(HOST))
+
+.PHONY: recipients
+recipients: env ## Who opens the key ledger: DO=list|add|remove|identity|save|restore (KEY=age1… WHO=, FILE=)
+	@$(province) recipients $(DO) $(ENV) $(if $(FILE),'$(FILE)') $(if $(KEY),'$(KEY)') $(if $(WHO),$(who))
 
 .PHONY: down
 down: env ## Take the environment away, and only it; list the packages that `up` installed

@@ -19,6 +19,7 @@ PARTS = (
     "province.hosts",
     "province.render.configurations",
     "province.ledger",
+    "province.recipients",
     "province.contact",
     "province.stack",
     "province.lab.commands",

@@ -76,6 +76,11 @@ ENVIRONMENT = Record(
         ),
         "units": Field(ListOf(item=UNIT_ID, unique=True), "units that are built, by id"),
         "workstations": Field(Integer(minimum=0, maximum=1), "staff computers of each built unit"),
+        "identities": Field(
+            Integer(minimum=1, maximum=9),
+            "age identities that are made here: more than the operator's where there are no other people",
+            required=False,
+        ),
         "simulators": Field(
             ListOf(item=Choice((CARRIER, PROBE)), unique=True), "stand-ins for what is not ours"
         ),
@@ -151,6 +156,7 @@ class Environment:
     time_upstreams: tuple[str, ...]
     packages: Mapping[str, tuple[str, ...]]
     packages_tried_on: frozenset[str]
+    identities: int = 1
     path: Path
     sources: Sources = field(repr=False, compare=False)
 
@@ -224,6 +230,7 @@ def load_environment(path: Path) -> Environment:
         time_upstreams=tuple(data.get("time_upstreams", ())),
         packages={name: tuple(urls) for name, urls in data.get("packages", {}).items()},
         packages_tried_on=frozenset(data.get("packages_tried_on", ())),
+        identities=data.get("identities", 1),
         path=path,
         sources=sources,
     )

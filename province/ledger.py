@@ -20,12 +20,15 @@ import base64
 import datetime
 import fcntl
 import hashlib
+import io
 import json
 import os
 import re
 import secrets
+import shutil
 import string
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -64,7 +67,11 @@ USER_CA = "ssh-ca/user"
 OPERATOR_KEY = "ssh/operator"
 STACK_PASSPHRASE = "password/stack"  # noqa: S105 - the name under which it is kept
 
+AT_LEAST = 3  # recipients: two can be lost on one day, and who is left adds others
+
 _NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*(?:/[a-z0-9]+(?:[-_.][a-z0-9]+)*)*")
+_COPIED = re.compile(rf"recipients|(?:{_NAME.pattern})\.(?:age|pub)")
+_CONTENTS = "contents.json"  # of a copy: digests of its files
 _ENVIRONMENT = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _PASSWORD_LENGTH = 40
 _TERM = datetime.timedelta(days=3650)
@@ -89,6 +96,14 @@ class Kind(StrEnum):
     DNSSEC = "dnssec"
     TLS = "tls"
     PASSWORD = "password"  # noqa: S105 - the word for the kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """Somebody who can read the ledger: an age recipient, `age1…`, and whose it is."""
+
+    key: str
+    who: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,14 +157,8 @@ class Ledger:
         with _locked(directory):
             recipients = directory / "recipients"
             if not recipients.exists():
-                if not identity_file.exists():
-                    made = pyrage.x25519.Identity.generate()
-                    text = f"# public key: {made.to_public()}\n{made}\n"
-                    write_atomically(identity_file, text.encode(), 0o600)
-                identity = _read_identity(identity_file)
-                write_atomically(
-                    recipients, f"# {state.name}: first operator\n{identity.to_public()}\n".encode(), 0o644
-                )
+                own = make_identity(identity_file)
+                write_atomically(recipients, f"# {state.name}: first operator\n{own}\n".encode(), 0o644)
         return cls.open(state)
 
     @classmethod
@@ -169,8 +178,25 @@ class Ledger:
     @property
     def recipients(self) -> tuple[str, ...]:
         """The age recipients that every private half is encrypted for, in the file's order."""
-        lines = (self._directory / "recipients").read_text().splitlines()
-        return tuple(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
+        return tuple(person.key for person in self.people)
+
+    @property
+    def people(self) -> tuple[Recipient, ...]:
+        """The same, with whose they are: what the comment before the line says."""
+        found, who = [], ""
+        for line in (self._directory / "recipients").read_text().splitlines():
+            text = line.strip()
+            if text.startswith("#"):
+                who = text.lstrip("# ")
+            elif text:
+                found.append(Recipient(key=text, who=who))
+                who = ""
+        return tuple(found)
+
+    @property
+    def own(self) -> str:
+        """The recipient that the identity of this controller is."""
+        return str(self._identity.to_public())
 
     def ensure_keypair(self, name: str, kind: Kind | str) -> str:
         """Make `name` unless it is there; return its public half ("" for passwords).
@@ -238,25 +264,121 @@ class Ledger:
     def add_recipient(self, recipient: str, who: str) -> None:
         """Let `recipient` read the ledger: encrypt every private half again, then list it.
 
-        Listed last, so that a run killed half way is seen as not done and can be repeated.
+        Listed last, so that a run killed half way is seen as not done and can be repeated. LED-008 for what
+        is no recipient, is nobody's, or bears the name of another.
         """
         self._parse(recipient)
-        if not who.strip() or "\n" in who:
-            raise _stop(
-                "LED-008",
-                str(self._directory / "recipients"),
-                f"the comment {who!r}",
-                "one line that says whose key it is",
-                "Name the person.",
+        name = who.strip()
+        if not name or len(name.splitlines()) > 1:
+            raise self._bad_recipient(
+                f"the comment {who!r}", "one line that says whose key it is", "Name the person."
             )
         with _locked(self._directory):
-            if recipient in self.recipients:
+            people = self.people
+            if recipient in {person.key for person in people}:
                 return
+            if name in {person.who for person in people}:
+                raise self._bad_recipient(
+                    f"a second recipient of {name!r}",
+                    "a name for each",
+                    "Say which of the two it is, or remove the other first.",
+                )
             self._encrypt_all((*self.recipients, recipient))
-            file = self._directory / "recipients"
-            write_atomically(
-                file, f"{file.read_text().rstrip()}\n# {who.strip()}\n{recipient}\n".encode(), 0o644
+            self._list((*people, Recipient(key=recipient, who=name)))
+
+    def remove_recipient(self, which: str) -> Recipient:
+        """Let somebody, named by recipient or by name, read the ledger no longer; returns who that was.
+
+        Everything is encrypted again for the others, then the line goes: a run killed half way can be
+        repeated. What that person has read is still known to them: only new secrets end that.
+        LED-010 for nobody, LED-011 for the own recipient, LED-012 if too few are left.
+        """
+        with _locked(self._directory):
+            people = self.people
+            gone = next((person for person in people if which in (person.key, person.who)), None)
+            file = str(self._directory / "recipients")
+            if gone is None:
+                raise _stop(
+                    "LED-010",
+                    file,
+                    f"no recipient {which!r}",
+                    "one of " + ", ".join(repr(person.who) for person in people),
+                    "Name one as it is listed.",
+                )
+            if gone.key == self.own:
+                raise _stop(
+                    "LED-011",
+                    file,
+                    f"the recipient of this controller ({gone.who})",
+                    "somebody else's",
+                    "Have another operator remove it on another controller: this one could not go on.",
+                )
+            left = tuple(person for person in people if person != gone)
+            if len(left) < AT_LEAST:
+                raise _stop(
+                    "LED-012",
+                    file,
+                    f"{len(left)} recipients without {gone.who!r}",
+                    f"at least {AT_LEAST}",
+                    "Add the successor first.",
+                )
+            self._encrypt_all(tuple(person.key for person in left))
+            self._list(left)
+        return gone
+
+    def sealed_otherwise(self) -> tuple[str, ...]:
+        """Names of entries that are encrypted for another number of recipients than are listed.
+
+        Who they are cannot be seen in a ciphertext (age keeps that to itself), how many they are can.
+        """
+        wanted = len(self.recipients)
+        return tuple(
+            self._name_of(path) for path in self._files(".age") if _stanzas(path.read_bytes()) != wanted
+        )
+
+    def copy_to(self, archive: Path) -> None:
+        """Write a copy of the ledger, public halves and ciphertext; who restores it needs an identity."""
+        with _locked(self._directory):
+            paths = (self._directory / "recipients", *self._files(".age"), *self._files(".pub"))
+            contents = {str(path.relative_to(self._directory)): path.read_bytes() for path in paths}
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        listed = {_CONTENTS: json.dumps(digests, indent=1).encode(), **contents}
+        with io.BytesIO() as made:
+            with tarfile.open(fileobj=made, mode="w") as tar:
+                for name, content in listed.items():
+                    member = tarfile.TarInfo(name)
+                    member.size, member.mode = len(content), 0o600
+                    tar.addfile(member, io.BytesIO(content))
+            write_atomically(archive, made.getvalue(), 0o600)
+
+    @classmethod
+    def restore(cls, state: Path, archive: Path) -> Ledger:
+        """Put a copy in place below `state`, where there is an identity that opens all of it, and no ledger.
+
+        Every entry is opened before anything is in place. LED-013 for what is no copy of a ledger, LED-014
+        where there is a ledger; LED-002, LED-003 and LED-005 as `open` and `entries` say.
+        """
+        directory = state / "ledger"
+        if (directory / "recipients").exists():
+            raise _stop(
+                "LED-014",
+                str(directory),
+                "a ledger",
+                "none yet",
+                "Move it aside if it is wrong: what it alone has would be lost.",
             )
+        identity = _read_identity(state / "identity.txt")
+        beside = Path(tempfile.mkdtemp(dir=state, prefix=".ledger."))
+        try:
+            _unpack(archive, beside)
+            cls(beside, identity).entries()
+            if directory.is_dir():
+                (directory / ".lock").unlink(missing_ok=True)
+                directory.rmdir()
+            beside.rename(directory)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        return cls(directory, identity)
 
     def _ensure(self, name: str, kind: Kind) -> str:
         if self._path(name, ".age").is_file():
@@ -345,13 +467,18 @@ class Ledger:
         try:
             return pyrage.x25519.Recipient.from_str(recipient)
         except pyrage.RecipientError:
-            raise _stop(
-                "LED-008",
-                str(self._directory / "recipients"),
+            raise self._bad_recipient(
                 f"the recipient {recipient!r}",
                 "an age recipient, as in age1…",
                 "Copy the line `public key` of the person's identity file.",
             ) from None
+
+    def _bad_recipient(self, found: str, wanted: str, remedy: str) -> ProblemsFoundError:
+        return _stop("LED-008", str(self._directory / "recipients"), found, wanted, remedy)
+
+    def _list(self, people: Iterable[Recipient]) -> None:
+        text = "".join(f"# {person.who}\n{person.key}\n" for person in people)
+        write_atomically(self._directory / "recipients", text.encode(), 0o644)
 
     def _files(self, suffix: str) -> list[Path]:
         return sorted(self._directory.rglob(f"*{suffix}"))
@@ -491,6 +618,47 @@ def _read_identity(path: Path) -> pyrage.x25519.Identity:
     )
 
 
+def make_identity(path: Path) -> str:
+    """Make an age identity unless there is one; return the recipient that it is, `age1…`."""
+    if not path.exists():
+        made = pyrage.x25519.Identity.generate()
+        write_atomically(path, f"# public key: {made.to_public()}\n{made}\n".encode(), 0o600)
+    return str(_read_identity(path).to_public())
+
+
+def _stanzas(sealed: bytes) -> int:
+    """For how many X25519 recipients an age file is encrypted: its header has a line for each (age v1)."""
+    header, _, _ = sealed.partition(b"\n---")
+    return sum(line.startswith(b"-> X25519 ") for line in header.splitlines())
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """All files that a copy of a ledger lists, with the contents that it lists, and nothing else."""
+    contents: dict[str, bytes] = {}
+    found = ""
+    try:
+        with tarfile.open(archive, mode="r:") as tar:
+            contents = {m.name: file.read() for m in tar if m.isfile() and (file := tar.extractfile(m))}
+        digests = json.loads(contents.pop(_CONTENTS, b"{}"))
+        told = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        if strange := [name for name in told if not _COPIED.fullmatch(name)]:
+            found = f"{strange[0]!r} in it"
+        elif "recipients" not in told or told != digests:
+            found = "a part of a copy, or one that was changed"
+    except (OSError, tarfile.TarError, EOFError, ValueError) as error:
+        found = getattr(error, "strerror", None) or "no archive that can be read"
+    if found:
+        raise _stop(
+            "LED-013",
+            str(archive),
+            found,
+            "a whole copy of a ledger",
+            "Take another copy, as `make recipients DO=save` wrote it.",
+        )
+    for name, content in contents.items():
+        write_atomically(folder / name, content, 0o600 if name.endswith(".age") else 0o644)
+
+
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """One writer at a time; the kernel drops the lock with the process."""
@@ -522,19 +690,12 @@ def _stop(code: str, file: str, found: str, wanted: str, remedy: str) -> Problem
 
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Join `province ledger` to the command line; it never shows a private half."""
-    parser = subparsers.add_parser("ledger", help="what the key ledger of an environment holds, and for whom")
+    parser = subparsers.add_parser("ledger", help="what the key ledger of an environment holds")
     parser.add_argument("environment", help="lab, production, …")
-    parser.add_argument("--add-recipient", metavar="AGE1", help="let one more person read the ledger")
-    parser.add_argument("--who", default="", help="whose recipient that is")
     parser.set_defaults(run=_command)
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    ledger = Ledger.open(state_dir(arguments.environment))
-    if arguments.add_recipient:
-        ledger.add_recipient(arguments.add_recipient, arguments.who)
-    for recipient in ledger.recipients:
-        sys.stdout.write(f"recipient  {recipient}\n")
-    for entry in ledger.entries():
+    for entry in Ledger.open(state_dir(arguments.environment)).entries():
         sys.stdout.write(f"{entry.kind:<10} {entry.name:<32} {entry.public}\n")
     return 0

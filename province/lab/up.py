@@ -28,7 +28,8 @@ from province.lab.converge import converge
 from province.lab.engine import engine_root, ensure_engine
 from province.lab.image import HostImage, cached_image, ensure_image
 from province.lab.places import environment_file, reach_stack
-from province.ledger import HOST_CA, OPERATOR_KEY, USER_CA, Kind, Ledger, state_dir
+from province.ledger import HOST_CA, OPERATOR_KEY, USER_CA, Kind, Ledger, make_identity, state_dir
+from province.recipients import state_of
 from province.run.failure import fail
 from province.run.progress import Progress, Running, Step
 from province.run.session import run_session
@@ -125,8 +126,9 @@ def work(environment: Environment, plan: Plan, progress: Progress) -> int:
         with progress.step(keys["image"]) as running:
             image = ensure_image(progress, running, own=lambda: mirror.for_images(environment, plan))
     with progress.step(keys["ledger"]) as running:
-        made = make_keys(name, hosts)
-        running.done(f"{made} made" if made else "all there")
+        made = make_keys(name, hosts, environment.identities)
+        wrong = state_of(Ledger.open(state_dir(name)))
+        running.done("; ".join([f"{made} made" if made else "all there", *wrong]))
     if on_incus and engine is not None:
         with progress.step(keys["stack"]) as running:
             changed += _stack(environment, plan, image, engine, running)
@@ -195,9 +197,19 @@ def _running(environment: Environment) -> set[str]:
     return {str(item["name"]) for item in listed or [] if item.get("status") == "Running"}
 
 
-def make_keys(name: str, hosts: Sequence[Host]) -> int:
-    """Make what is missing in an environment's ledger of the keys that `hosts` need; returns how many."""
-    ledger = Ledger.create(state_dir(name))
+def make_keys(name: str, hosts: Sequence[Host], identities: int = 1) -> int:
+    """Make what is missing in an environment's ledger of the keys that `hosts` need; returns how many.
+
+    `identities`: how many open it that are made here, beside it, for want of other people.
+    """
+    state = state_dir(name)
+    ledger = Ledger.create(state)
+    number = len(ledger.people)
+    while len(ledger.people) < identities:
+        number += 1
+        who = f"{name}: operator {number}, whose identity was made here"
+        if who not in {person.who for person in ledger.people}:
+            ledger.add_recipient(make_identity(state / "identities" / f"operator-{number}.txt"), who)
     before = len(ledger.publics())
     ledger.ensure_for_hosts([host.name for host in hosts if "wireguard" in host.planned.roles])
     for role, prefix in ((LOG_FORWARDER, LOG_KEY), (LOG_STORE, STORE_KEY)):

@@ -271,6 +271,7 @@ RULES = {
             "members": (NEEDED, mapping(WORD, whole(0, 8))),
             "units": (NEEDED, many(IDENT, once=True)),
             "workstations": (NEEDED, whole(0, 1)),
+            "identities": (FREE, whole(1, 9)),
             "simulators": (NEEDED, many(one_of("carrier", "probe"), once=True)),
             "wireguard": (NEEDED, one_of("userspace", "kernel")),
             "queue": (FREE, one_of("fifo", "fq_codel")),

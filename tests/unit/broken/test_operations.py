@@ -72,6 +72,18 @@ def _opened(state: Path) -> None:
     (state / "lab/identity.txt").chmod(0o644)
 
 
+def _opened_by_two(state: Path) -> None:
+    Ledger.open(state / "lab").add_recipient(_recipient(), "An")
+
+
+def _copied(state: Path) -> None:
+    Ledger.create(state / "there")
+    shutil.rmtree(state / "there/ledger")
+    Ledger.open(state / "lab").copy_to(state / "copy.tar")
+    archive = state / "copy.tar"
+    archive.write_bytes(archive.read_bytes()[:700])
+
+
 LEDGER: dict[str, tuple[Callable[[Path], object], Callable[[Path, Ledger], object]]] = {
     "ledger-of-a-strange-name": (lambda _: None, lambda _, __: state_dir("Lab 1")),
     "ledger-of-nothing": (lambda s: shutil.rmtree(s / "lab"), lambda s, _: Ledger.open(s / "lab")),
@@ -101,6 +113,21 @@ LEDGER: dict[str, tuple[Callable[[Path], object], Callable[[Path, Ledger], objec
     "ledger-another-kind": (lambda _: None, lambda _, ledger: ledger.ensure_keypair(EDGE, Kind.SSH)),
     "ledger-strange-recipient": (lambda _: None, lambda _, ledger: ledger.add_recipient("age1x", "An")),
     "ledger-recipient-of-nobody": (lambda _: None, lambda _, ledger: ledger.add_recipient(_recipient(), "")),
+    "ledger-recipient-of-a-taken-name": (
+        lambda _: None,
+        lambda _, ledger: ledger.add_recipient(_recipient(), "lab: first operator"),
+    ),
+    "ledger-removal-of-nobody": (lambda _: None, lambda _, ledger: ledger.remove_recipient("An")),
+    "ledger-removal-of-oneself": (
+        lambda _: None,
+        lambda _, ledger: ledger.remove_recipient("lab: first operator"),
+    ),
+    "ledger-removal-of-one-too-many": (_opened_by_two, lambda _, ledger: ledger.remove_recipient("An")),
+    "ledger-copy-that-is-none": (_copied, lambda s, _: Ledger.restore(s / "there", s / "copy.tar")),
+    "ledger-copy-over-a-ledger": (
+        lambda _: None,
+        lambda s, _: Ledger.restore(s / "lab", s / "copy.tar"),
+    ),
     "ledger-strange-entry": (lambda _: None, lambda _, ledger: ledger.secret("../edge-1")),
     "ledger-unknown-entry": (lambda _: None, lambda _, ledger: ledger.secret("wireguard/egde-1")),
 }

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import io
+import json
 import shutil
 import subprocess
+import tarfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pyrage  # type: ignore[import-untyped]  # ships no types
@@ -14,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 
 from province import ledger as module
-from province.ledger import Kind, Ledger
+from province.ledger import Kind, Ledger, Recipient
 from province.problems import ProblemsFoundError
+from province.recipients import state_of
 
 
 @pytest.fixture
@@ -195,6 +201,208 @@ def test_a_recipient_that_is_none_is_refused(ledger: Ledger, recipient: str) -> 
         ledger.add_recipient(recipient, "nobody")
     assert code_of(caught) == "LED-008"
     assert ledger.recipients == before
+
+
+def another(number: int = 1) -> list[pyrage.x25519.Identity]:
+    return [pyrage.x25519.Identity.generate() for _ in range(number)]
+
+
+def with_three(ledger: Ledger) -> list[pyrage.x25519.Identity]:
+    """Entries of several kinds, and two more who open them."""
+    ledger.ensure_for_hosts(["edge-1", "hub-1"])
+    ledger.ensure_keypair("password/stack", Kind.PASSWORD)
+    others = another(2)
+    for number, one in enumerate(others, 2):
+        ledger.add_recipient(str(one.to_public()), f"person {number}")
+    return others
+
+
+def opened_by(state: Path, identity: object) -> dict[str, bytes]:
+    """What somebody finds in the ledger with nothing else than their own identity."""
+    reader = Ledger(state / "ledger", identity)
+    return {entry.name: reader.secret(entry.name) for entry in reader.entries()}
+
+
+def test_any_one_of_three_opens_everything(ledger: Ledger, state: Path) -> None:
+    others = with_three(ledger)
+    wanted = {entry.name: ledger.secret(entry.name) for entry in ledger.entries()}
+    assert len(wanted) == 3
+    assert [opened_by(state, one) for one in others] == [wanted, wanted]
+    assert ledger.sealed_otherwise() == ()
+    assert state_of(ledger) == []
+
+
+def test_who_is_removed_opens_nothing_any_more_and_the_others_everything(ledger: Ledger, state: Path) -> None:
+    gone, stays = with_three(ledger)
+    (fourth,) = another()
+    ledger.add_recipient(str(fourth.to_public()), "person 4")
+    wanted = opened_by(state, stays)
+    assert ledger.remove_recipient("person 2") == Recipient(key=str(gone.to_public()), who="person 2")
+    for path in (state / "ledger").rglob("*.age"):
+        with pytest.raises(pyrage.DecryptError):
+            pyrage.decrypt(path.read_bytes(), [gone])
+    assert opened_by(state, stays) == opened_by(state, fourth) == wanted
+    assert [person.who for person in ledger.people] == ["lab: first operator", "person 3", "person 4"]
+
+
+def test_two_who_are_lost_are_replaced_by_the_one_who_is_left(ledger: Ledger, state: Path) -> None:
+    _, left = with_three(ledger)
+    wanted = opened_by(state, left)
+    (state / "identity.txt").write_text(f"{left}\n", encoding="utf-8")
+    rest = Ledger.open(state)
+    new = another(2)
+    for number, one in enumerate(new, 4):
+        rest.add_recipient(str(one.to_public()), f"person {number}")
+    for who in ("lab: first operator", "person 2"):
+        rest.remove_recipient(who)
+    assert opened_by(state, new[0]) == opened_by(state, new[1]) == wanted
+    assert [person.who for person in rest.people] == ["person 3", "person 4", "person 5"]
+
+
+def test_a_change_of_recipients_that_was_killed_is_seen_and_repeated(
+    ledger: Ledger, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_three(ledger)
+    (new,) = another()
+    written = module.write_atomically
+    calls = 0
+
+    def killed(path: Path, content: bytes, mode: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise KeyboardInterrupt
+        written(path, content, mode)
+
+    monkeypatch.setattr(module, "write_atomically", killed)
+    with pytest.raises(KeyboardInterrupt):
+        ledger.add_recipient(str(new.to_public()), "person 4")
+    monkeypatch.undo()
+    assert len(ledger.people) == 3, "who does not open all of it is listed"
+    (half,) = ledger.sealed_otherwise()
+    assert half in "".join(state_of(ledger))
+    ledger.add_recipient(str(new.to_public()), "person 4")
+    assert state_of(ledger) == []
+    assert len(opened_by(state, new)) == 3
+
+
+def test_fewer_than_three_are_told(ledger: Ledger) -> None:
+    ledger.ensure_keypair("password/stack", Kind.PASSWORD)
+    assert state_of(ledger)[0].startswith("1 of at least 3 recipients")
+
+
+@pytest.mark.parametrize(
+    ("which", "code"), [("nobody", "LED-010"), ("lab: first operator", "LED-011"), ("person 2", "LED-012")]
+)
+def test_nobody_is_removed_who_must_not_be(ledger: Ledger, state: Path, which: str, code: str) -> None:
+    with_three(ledger)
+    before = {path: path.read_bytes() for path in (state / "ledger").rglob("*") if path.is_file()}
+    with pytest.raises(ProblemsFoundError) as caught:
+        ledger.remove_recipient(which)
+    assert code_of(caught) == code
+    assert {path: path.read_bytes() for path in (state / "ledger").rglob("*") if path.is_file()} == before
+
+
+def test_a_copy_is_opened_elsewhere_by_any_of_them(ledger: Ledger, state: Path, tmp_path: Path) -> None:
+    _, third = with_three(ledger)
+    ledger.copy_to(tmp_path / "copy.tar")
+    assert b"AGE-SECRET" not in (tmp_path / "copy.tar").read_bytes()
+    there = tmp_path / "there/lab"
+    there.mkdir(parents=True)
+    module.write_atomically(there / "identity.txt", f"{third}\n".encode(), 0o600)
+    restored = Ledger.restore(there, tmp_path / "copy.tar")
+    assert restored.entries() == ledger.entries()
+    assert [restored.secret(e.name) for e in restored.entries()] == [
+        ledger.secret(e.name) for e in ledger.entries()
+    ]
+    assert restored.people == ledger.people
+    assert sorted(p.relative_to(there) for p in (there / "ledger").rglob("*.*")) == sorted(
+        p.relative_to(state) for p in (state / "ledger").rglob("*.*") if p.name != ".lock"
+    )
+
+
+def rewritten(archive: Path, change: Callable[[dict[str, bytes]], object]) -> None:
+    """Make an archive of what another holds and somebody has changed."""
+    with tarfile.open(archive) as tar:
+        contents = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]  # files only
+    change(contents)
+    with tarfile.open(archive, "w") as tar:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def listed_anew(contents: dict[str, bytes]) -> None:
+    """Digests as somebody writes them who knows how."""
+    del contents["contents.json"]
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    contents["contents.json"] = json.dumps(digests).encode()
+
+
+def _swapped(contents: dict[str, bytes]) -> None:
+    contents["wireguard/hub-1.age"] = contents["wireguard/edge-1.age"]
+    listed_anew(contents)
+
+
+def _climbing(contents: dict[str, bytes]) -> None:
+    contents["../evil.pub"] = b"x"
+    listed_anew(contents)
+
+
+def _changed(contents: dict[str, bytes]) -> None:
+    sealed = bytearray(contents["wireguard/hub-1.age"])
+    sealed[-1] ^= 1
+    contents["wireguard/hub-1.age"] = bytes(sealed)
+    listed_anew(contents)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda c: c.pop("wireguard/hub-1.age"), "LED-013"),
+        (lambda c: c.pop("recipients"), "LED-013"),
+        (lambda c: c.pop("contents.json"), "LED-013"),
+        (lambda c: c.update({"wireguard/hub-1.pub": b"other\n"}), "LED-013"),
+        (_climbing, "LED-013"),
+        (_swapped, "LED-005"),
+        (_changed, "LED-003"),
+    ],
+    ids=["an entry less", "no list", "no digests", "another half", "a name outside", "swapped", "tampered"],
+)
+def test_a_copy_that_is_not_whole_is_refused_and_nothing_of_it_left(
+    ledger: Ledger, tmp_path: Path, change: Callable[[dict[str, bytes]], object], code: str
+) -> None:
+    _, third = with_three(ledger)
+    archive = tmp_path / "copy.tar"
+    ledger.copy_to(archive)
+    rewritten(archive, change)
+    there = tmp_path / "there/lab"
+    there.mkdir(parents=True)
+    module.write_atomically(there / "identity.txt", f"{third}\n".encode(), 0o600)
+    with pytest.raises(ProblemsFoundError) as caught:
+        Ledger.restore(there, archive)
+    assert code_of(caught) == code
+    assert [path.name for path in there.parent.rglob("*")] == ["lab", "identity.txt"]
+
+
+def test_a_copy_never_replaces_a_ledger(ledger: Ledger, state: Path, tmp_path: Path) -> None:
+    with_three(ledger)
+    ledger.copy_to(tmp_path / "copy.tar")
+    with pytest.raises(ProblemsFoundError) as caught:
+        Ledger.restore(state, tmp_path / "copy.tar")
+    assert code_of(caught) == "LED-014"
+
+
+def test_who_has_no_identity_that_it_is_for_restores_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    with_three(ledger)
+    ledger.copy_to(tmp_path / "copy.tar")
+    there = tmp_path / "there"
+    module.make_identity(there / "identity.txt")
+    with pytest.raises(ProblemsFoundError) as caught:
+        Ledger.restore(there, tmp_path / "copy.tar")
+    assert code_of(caught) == "LED-003"
+    assert not (there / "ledger").exists()
 
 
 @pytest.mark.parametrize("name", ["../identity", "wireguard/", "", "Wire", "a//b", "/etc/passwd", ".lock"])
