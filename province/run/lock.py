@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from province.run.failure import fail
@@ -29,12 +29,16 @@ _GRACE = 10.0  # seconds between TERM and KILL for what a killed run left
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who holds a lock: process id, what was called, since when (seconds since the epoch), the run's id."""
+    """Who holds a lock: process id, what was called, since when (seconds since the epoch), the run's id.
+
+    `left`: ids of killed runs whose processes nobody has ended yet, since all who came after only looked.
+    """
 
     pid: int
     command: str
     since: float
     run: str
+    left: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -52,16 +56,22 @@ def run_lock(path: Path, command: str, *, shared: bool = False) -> Iterator[str]
     before = {name: os.environ.get(name) for name in (RUN_VARIABLE, BEGAN_VARIABLE)}
     try:
         earlier = _read_holder(descriptor)
+        unended = (earlier.run, *earlier.left) if earlier is not None else ()
         # Who looks leaves alone what may be somebody's who looks as well: the next that changes ends it.
-        if earlier is not None and earlier.run and not shared:
-            end_processes(survivors(earlier.run))
+        if not shared:
+            end_processes([pid for one in unended for pid in survivors(one)])
         if not shared or earlier is None or not _alive(earlier.pid):
-            _write_holder(descriptor, Holder(pid=os.getpid(), command=command, since=began / 1e9, run=run))
+            left = unended if shared else ()
+            own = Holder(pid=os.getpid(), command=command, since=began / 1e9, run=run, left=left)
+            _write_holder(descriptor, own)
         os.environ |= {RUN_VARIABLE: run, BEGAN_VARIABLE: str(began)}
         yield run
         now = _read_holder(descriptor)
         if now is None or now.run == run:
-            os.ftruncate(descriptor, 0)  # ended as it should: nothing of it is left to be ended
+            # It ended as it should: nothing of it is left to be ended.
+            os.ftruncate(descriptor, 0)
+            if now is not None and now.left and earlier is not None:
+                _write_holder(descriptor, earlier)
     finally:
         for name, value in before.items():
             if value is None:
@@ -129,7 +139,7 @@ def _acquire(path: Path, command: str, *, shared: bool) -> int:
 
 
 def _held(path: Path, command: str, holder: Holder | None) -> Exception:
-    if holder is None:
+    if holder is None or not _alive(holder.pid):
         who = "another process, which has not yet said who it is"
     else:
         age = words(max(0.0, time.time() - holder.since))
@@ -151,14 +161,13 @@ def _read_holder(descriptor: int) -> Holder | None:
             command=str(content["command"]),
             since=float(content["since"]),
             run=str(content["run"]),
+            left=tuple(map(str, content.get("left", ()))),
         )
     except (ValueError, KeyError, TypeError):
         return None
 
 
 def _write_holder(descriptor: int, holder: Holder) -> None:
-    text = json.dumps(
-        {"pid": holder.pid, "command": holder.command, "since": holder.since, "run": holder.run}
-    ).encode()
+    text = json.dumps(asdict(holder)).encode()
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, text, 0)

@@ -106,7 +106,8 @@ def _read(host: str, said: Mapping[str, Said]) -> Fingerprint:
 
 def rules(text: str) -> list[str]:
     """The lines of a list of rules that are the same where the rules are."""
-    return _DYNAMIC.sub(r"\1", _PODMAN.sub("", text)).splitlines()
+    lines = _DYNAMIC.sub(r"\1", _PODMAN.sub("", text)).splitlines()
+    return [line for line in lines if line.strip()]
 
 
 def _lines(said: Iterable[str]) -> str:

@@ -137,6 +137,14 @@ def test_a_host_that_is_not_on_record_is_concerned(before: Estate, record: Mappi
     assert list(before.asking().changed(before.hosts, less)) == ["edge-1"]
 
 
+def test_a_host_that_is_not_on_record_is_concerned_even_if_no_role_asks_anything(
+    before: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Renderer, "trees", lambda *_: [])
+    host = next(host for host in before.hosts if host.name == "edge-1")
+    assert before.asking().changed([host], {}) == {"edge-1": []}
+
+
 def test_other_code_means_that_everybody_is_rendered_and_nobody_concerned_who_is_asked_the_same(
     before: Estate, record: Mapping[str, Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,21 +13,15 @@ from typing import Any
 
 import pytest
 
-from province.asked import Asking
 from province.cli import main
 from province.drift import accepted, command, planned
 from province.drift.accepted import Accepted, read, write
 from province.drift.command import DRIFT, EMPTY, UNSEEN, as_json, screen, status
 from province.drift.findings import ESTATE, Finding, Outcome, once
 from province.drift.look import look, program_text, unpacked
-from province.hosts import Host, built_hosts, load_environment, plan_for
 from province.lab import places
-from province.ledger import STATE_DIR_VARIABLE, Ledger
-from province.look import Request, Seen
-from province.problems import Problem, ProblemsFoundError
-from province.render.configurations import keys_as_placeholders
-from province.run.progress import Progress
-from province.run.timings import Timings
+from province.ledger import STATE_DIR_VARIABLE
+from province.look import Seen
 from tests.support.repository import ROOT
 
 CALLED = "inventories/lab/accepted-drift.yml"
@@ -144,41 +137,6 @@ def test_accepting_again_replaces_the_reason(tmp_path: Path) -> None:
     for reason in ("first", "second"):
         accepted.add(file, CALLED, replace(ANNA, reason=reason))
     assert [one.reason for one in read(file, CALLED)] == ["second"]
-
-
-def test_a_host_of_which_nothing_can_be_computed_keeps_no_other_from_being_looked_at(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv(STATE_DIR_VARIABLE, str(tmp_path))
-    Ledger.create(tmp_path / "lab")
-    wrong = Problem(code="LED-001", file="f", line=0, path="", found="no key", wanted="one", remedy="make up")
-
-    def requests(_: Asking, host: Host) -> tuple[list[Request], None]:
-        if host.name == "app-1":
-            raise ProblemsFoundError((wrong,))
-        return [], None
-
-    monkeypatch.setattr(Asking, "requests", requests)
-    environment = load_environment(ROOT / "inventories/lab/environment.yml")
-    plan = plan_for(environment)
-    hosts = [
-        host
-        for host in built_hosts(environment, plan, keys_as_placeholders(plan))
-        if host.name in ("app-1", "ns-1")
-    ]
-    looked: list[str] = []
-
-    def look_at(asked: Mapping[str, Sequence[Request]], _: object) -> list[Seen]:
-        looked.extend(asked)
-        return [Seen(host=name, changes={}) for name in asked]
-
-    monkeypatch.setattr("province.look.look", look_at)
-    monkeypatch.setattr("province.drift.estate.identities", lambda _: {})
-    seen = command.observe(environment, plan, hosts, Progress(Timings(tmp_path / "t"), None), estate=False)
-    assert looked == ["ns-1"]
-    assert "cannot be computed" in seen.unseen["app-1"]
-    assert "no key" in seen.unseen["app-1"]
-    assert status(seen, ()) == UNSEEN
 
 
 def test_the_command_to_repair_is_one_that_make_takes() -> None:

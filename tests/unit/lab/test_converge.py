@@ -17,7 +17,7 @@ from province.lab import converge as module
 from province.lab.converge import Converged, converge, layers, playbook_of
 from province.ledger import STATE_DIR_VARIABLE, state_dir
 from province.look import Seen
-from province.problems import ProblemsFoundError
+from province.problems import Problem, ProblemsFoundError
 from province.run.failure import RunFailedError
 from province.run.progress import Progress
 from province.run.timings import Timings
@@ -83,6 +83,7 @@ def log(progress: Progress) -> str:
     return progress.log_path.read_text()
 
 
+LOOK = module._look  # before tests put another in its place
 SETTLED = Seen(host="ns-1", changes={})
 OPEN = Seen(host="edge-1", changes={"ntp": ["Wrote /etc/chrony/chrony.conf."]})
 SILENT = Seen(host="hub-1", changes={}, error="no route to host")
@@ -125,6 +126,37 @@ def test_where_hosts_cannot_be_looked_at_the_playbook_is_run_for_all_that_were_m
     assert hosts == []
     run(progress, limit="unit_gateway")
     assert "--limit unit_gateway" in log(progress)
+
+
+@pytest.mark.parametrize("code", ["RND-010", "LED-009"])
+def test_what_cannot_be_computed_here_leaves_the_host_to_the_playbook(
+    code: str, progress: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "questions", _refusing(code))
+    with progress.step("converge:again", "converge") as running:
+        assert LOOK("lab", "ns-1", progress, running, {}) == []
+    assert f"hosts are not looked at first: {code}" in log(progress)
+
+
+@pytest.mark.parametrize("codes", [("REG-010",), ("RND-010", "CAT-010")])
+def test_a_register_that_is_wrong_is_no_matter_for_a_playbook(
+    codes: tuple[str, ...], progress: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "questions", _refusing(*codes))
+    with pytest.raises(ProblemsFoundError), progress.step("converge:again", "converge") as running:
+        LOOK("lab", "", progress, running, {})
+
+
+def _refusing(*codes: str) -> Callable[..., object]:
+    problems = tuple(
+        Problem(code=code, file="f", line=0, path="", found="one", wanted="two", remedy="do")
+        for code in codes
+    )
+
+    def questions(*_: object) -> object:
+        raise ProblemsFoundError(problems)
+
+    return questions
 
 
 def test_a_converge_counts_changes_and_the_hosts_they_are_on(progress: Progress, playbook: Playbook) -> None:

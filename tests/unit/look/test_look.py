@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from province.look import Seen, as_request, by_ssh, program_text
+from province.look import Seen, as_request, by_ssh, look, program_text
 from province.render.configurations import RenderedFile, Tree
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -165,6 +165,42 @@ def test_no_content_of_a_file_goes_to_the_host(tmp_path: Path) -> None:
     request = json.dumps(as_request(tree))
     assert "secret text" not in request
     assert hashlib.sha256(b"a very secret text\n").hexdigest() in request
+
+
+def test_of_a_file_place_mode_owner_and_group_are_asked(tmp_path: Path) -> None:
+    (entry,) = as_request(Tree("role", (file(tmp_path / "a"),), {}))["options"]["files"]
+    assert entry == {
+        "dest": str(tmp_path / "a"),
+        "mode": "0644",
+        "owner": ME,
+        "group": MINE,
+        "sensitive": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (subprocess.TimeoutExpired("ssh", 120), "no answer within 120 s"),
+        (OSError("no route to host"), "no route to host"),
+        ("no JSON", "Expecting value"),
+    ],
+    ids=["late", "away", "nonsense"],
+)
+def test_a_host_that_does_not_answer_is_not_settled_and_keeps_nobody_else_from_being_asked(
+    failure: Exception | str, said: str
+) -> None:
+    def ask(host: str, _: str) -> str:
+        if host == "ns-1":
+            return "{}"
+        if isinstance(failure, Exception):
+            raise failure
+        return failure
+
+    seen = {one.host: one for one in look({"hub-1": [], "ns-1": []}, ask)}
+    assert seen["ns-1"].settled
+    assert not seen["hub-1"].settled
+    assert said in seen["hub-1"].error
 
 
 def test_a_host_that_cannot_be_asked_is_not_settled(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zlib
@@ -169,13 +170,31 @@ def test_what_is_remembered_has_no_secret_and_is_the_owners_alone(country: Count
         assert place.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_question_made_while_something_changed_is_not_remembered(country: Country) -> None:
+def test_a_question_made_while_something_changed_is_not_remembered_even_if_it_is_changed_back(
+    country: Country,
+) -> None:
     known = country.ask(HOST)
     assert known
     memory = Memory.now(country.file, country.state)
-    edited(country)
+    shutil.rmtree(country.state / FOLDER)
+    before = country.file.read_bytes()
+    environment(country)
     memory.keep(known)
-    assert Memory.now(country.file, country.state).recall([HOST], country.secrets.stamp) is None
+    country.file.write_bytes(before)
+    assert memory.recall([HOST], country.secrets.stamp) is None
+    memory.keep(known)
+    assert memory.recall([HOST], country.secrets.stamp) == known
+
+
+def test_files_that_a_link_leads_to_are_in_the_basis(country: Country, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "folder").mkdir(parents=True)
+    (elsewhere / "folder/linked.yml").write_text("one")
+    (country.file.parent / "group_vars").unlink()
+    (country.file.parent / "group_vars").symlink_to(elsewhere)
+    before = basis(country.file, country.state)
+    (elsewhere / "folder/linked.yml").write_text("two")
+    assert basis(country.file, country.state) != before
 
 
 def test_questions_to_many_hosts_are_not_remembered(country: Country) -> None:

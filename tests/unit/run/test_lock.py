@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,22 @@ def test_the_lock_of_a_killed_run_is_free_and_what_it_started_is_ended(
     process, child = holder
     process.send_signal(signal.SIGKILL)
     process.wait()
+    assert alive(child)
+    with run_lock(tmp_path / "lock", "make up"):
+        eventually(lambda: not alive(child), within=10, every=0.1)
+
+
+def test_who_only_looks_ends_nothing_of_a_killed_run_and_the_next_that_changes_does(
+    tmp_path: Path, holder: tuple[subprocess.Popen[str], int]
+) -> None:
+    process, child = holder
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for _ in range(2):
+        with run_lock(tmp_path / "lock", "make drift", shared=True):
+            assert alive(child)
+    with suppress(OSError), run_lock(tmp_path / "lock", "make drift", shared=True):
+        raise OSError
     assert alive(child)
     with run_lock(tmp_path / "lock", "make up"):
         eventually(lambda: not alive(child), within=10, every=0.1)

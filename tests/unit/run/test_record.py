@@ -47,6 +47,20 @@ def broken(progress: Progress) -> int:
         raise fail(tried="x", where="y", came_back="z", next_command="make converge")
 
 
+def test_what_a_run_that_failed_has_started_is_ended_with_it(tmp_path: Path) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def failing(progress: Progress) -> int:
+        started.append(subprocess.Popen(["sleep", "600"]))
+        return broken(progress)
+
+    try:
+        assert run_session("make converge", failing, state=tmp_path) == 1
+        assert started[0].wait(timeout=5) != 0
+    finally:
+        started[0].kill()
+
+
 def test_a_run_that_ends_well_leaves_who_what_when_and_its_changes(tmp_path: Path) -> None:
     assert run_session("make converge LAYER=naming", converged, state=tmp_path) == 0
     (run,) = record.read_all(tmp_path / "logs")

@@ -39,6 +39,14 @@ def test_what_podman_draws_and_what_connections_leave_is_not_compared() -> None:
     assert rules(other) == rules(RULESET)
 
 
+def test_a_set_that_connections_have_not_filled_yet_is_the_same() -> None:
+    filled = "        elements = { 10.77.0.9 limit rate over 9/second burst 5 packets }\n".replace(
+        " " * 8, "\t\t"
+    )
+    assert filled in RULESET
+    assert rules(RULESET.replace(filled, "")) == rules(RULESET)
+
+
 @pytest.mark.parametrize(
     ("was", "now"),
     [
