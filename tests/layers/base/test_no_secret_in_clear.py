@@ -93,7 +93,7 @@ def test_a_canary_on_a_host_is_found_in_each_of_these_places() -> None:
     file, canary = "/etc/canary", shlex.quote(_canary())
     plant = {
         "journal": f"printf %s {canary} | systemd-cat",
-        "processes": f"SECRET={canary} setsid --fork sleep 30 </dev/null >/dev/null 2>&1",
+        "processes": f"SECRET={canary} setsid --fork timeout 30 tail -f /dev/null </dev/null >/dev/null 2>&1",
         "logs": f"printf %s {canary} > /var/log/canary.log",
         "files": f"(umask 022; printf %s {canary} > {file})",
     }
