@@ -151,11 +151,16 @@ def _digest(content: bytes) -> str:
 
 
 def _digest_of_files(folders: Iterable[Path]) -> str:
+    """Of names and contents; not of where the folders lie, so that another checkout asks the same."""
     found = hashlib.sha256()
-    files = [REPOSITORY / name for name in _FILES]
-    for folder in folders:
-        files += [p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
-    for path in sorted(files):
+    files = [(-1, name, REPOSITORY / name) for name in _FILES]
+    for number, folder in enumerate(folders):
+        files += [
+            (number, str(path.relative_to(folder)), path)
+            for path in folder.rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        ]
+    for number, name, path in sorted(files):
         content = path.read_bytes()
-        found.update(f"{path} {len(content)}\n".encode() + content)
+        found.update(f"{number} {name} {len(content)}\n".encode() + content)
     return found.hexdigest()

@@ -187,3 +187,20 @@ def test_one_sentence_says_which_hosts_and_why() -> None:
     )
     assert sentence({}, 40).startswith("Of none of 40 hosts")
     assert sentence({f"h-{n}": ["a"] for n in range(25)}, 40).endswith("h-19 (a), and 5 more.")
+
+
+def test_what_is_asked_does_not_depend_on_where_the_files_lie_but_on_each_name_and_content(
+    tmp_path: Path,
+) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name / "group_vars").mkdir(parents=True)
+        (tmp_path / name / "group_vars/all.yml").write_text("a: 1\n", encoding="utf-8")
+    here, there = tmp_path / "here/group_vars", tmp_path / "there/group_vars"
+    same = asked._digest_of_files([here])
+    assert asked._digest_of_files([there]) == same
+    (there / "all.yml").write_text("a: 2\n", encoding="utf-8")
+    assert asked._digest_of_files([there]) != same
+    (there / "all.yml").write_text("a: 1\n", encoding="utf-8")
+    (there / "all.yml").rename(there / "other.yml")
+    assert asked._digest_of_files([there]) != same
+    assert asked._digest_of_files([here, there]) != asked._digest_of_files([there, here])
